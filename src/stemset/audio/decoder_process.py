@@ -1,0 +1,193 @@
+"""The decoder process: ``python -m stemset.audio.decoder_process LIMITS``.
+
+Enters: a recording's open file descriptor as standard input, DecodeLimits as JSON. Leaves, on
+standard output, in the manner of ``_decoder_wire``: the recording's format, then its samples as
+FFmpeg decodes them. FFmpeg never learns a file's name, and before it reads the first byte this
+process has given up the right to open a file, to write one, and to grow without limit.
+
+It loads PyAV and little more, because its start is part of the time to the first stem byte.
+"""
+
+import json
+import os
+import resource
+import select
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from av.audio.frame import AudioFrame
+
+from stemset.audio._decoder_wire import (
+    BLOCK_FRAMES,
+    BLOCK_HEAD,
+    SAMPLE_BYTES,
+    DecodeLimits,
+    format_to_json,
+)
+from stemset.audio._ffmpeg_reader import Recording
+from stemset.errors import DecoderFailed, InputUnreadable, StemsetError
+
+STANDARD_DESCRIPTORS = 3
+
+
+def main() -> int:
+    """Decode standard input to standard output, and return the exit status."""
+    limits = DecodeLimits(**json.loads(sys.argv[1]))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _confine(limits)
+    report = _Report()
+    try:
+        _decode(limits, report)
+    except StemsetError as error:
+        report.fail(error)
+    except MemoryError:
+        mib = limits.max_memory_bytes >> 20
+        report.fail(DecoderFailed(f"takes more than the allowed {mib} MiB of memory to decode"))
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Wait until nobody can read what this process writes, then end it, whatever it is doing.
+
+    A parent-death signal would end it too early: Linux sends it when the *thread* that started the
+    process ends.
+    """
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLHUP)
+    poll.poll()
+    os._exit(1)
+
+
+def _confine(limits: DecodeLimits) -> None:
+    """Give up everything that decoding an open file does not need."""
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_CPU, limits.max_cpu_s, grace=5)  # at the hard limit the signal is KILL
+    if sys.platform == "linux":  # macOS does not limit the address space
+        held_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        held_bytes = held_pages * resource.getpagesize()
+        _lower(resource.RLIMIT_AS, held_bytes + limits.max_memory_bytes)
+    _lower(resource.RLIMIT_NOFILE, STANDARD_DESCRIPTORS)
+
+
+def _lower(limit: int, value: int, *, grace: int = 0) -> None:
+    """Set a limit for good, to no more than it already is."""
+    _, hard = resource.getrlimit(limit)
+    most = value + grace if hard == resource.RLIM_INFINITY else min(value + grace, hard)
+    resource.setrlimit(limit, (min(value, most), most))
+
+
+def _decode(limits: DecodeLimits, report: "_Report") -> None:
+    """Send the format, all blocks and the closing line."""
+    source = _Source()
+    recording = Recording(source, limits)
+    report.begin(recording)
+    for frame in recording:
+        report.add(frame)
+    if source.failure is not None:  # FFmpeg takes a failed read for the end of the file
+        raise source.failure
+    report.end(recording)
+
+
+class _Source:
+    """Standard input as a file object without a name.
+
+    Attributes:
+        failure: What went wrong when it was read.
+    """
+
+    def __init__(self) -> None:
+        self.failure: InputUnreadable | None = None
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes."""
+        try:
+            return os.read(sys.stdin.fileno(), size)
+        except OSError as error:
+            self.failure = InputUnreadable(f"cannot be read: {error.strerror}")
+            raise self.failure from error
+
+    def seek(self, offset: int, whence: int, /) -> int:
+        """Move, and return the position; -1 if there is no such position."""
+        try:
+            return os.lseek(sys.stdin.fileno(), offset, whence)
+        except OSError:
+            return -1
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self.seek(0, os.SEEK_CUR)
+
+
+class _Report:
+    """Standard output, in the manner of ``_decoder_wire``."""
+
+    def __init__(self) -> None:
+        self._out = sys.stdout.buffer
+        self._begun = False
+        self._sample_bytes = 0
+        self._planes: list[list[memoryview]] = []
+        self._gathered = 0
+
+    def begin(self, recording: Recording) -> None:
+        """Send the format; all frames must be made of the same samples."""
+        channels = len(recording.format.channels)
+        self._planes = [[] for _ in range(channels if recording.planar else 1)]
+        self._sample_bytes = SAMPLE_BYTES[recording.sample] * channels // len(self._planes)
+        self._say(
+            format=format_to_json(recording.format),
+            sample=recording.sample,
+            planar=recording.planar,
+        )
+        self._begun = True
+
+    def add(self, frame: AudioFrame) -> None:
+        """Take a frame in, and send every block that is full."""
+        # Of 8 planes, PyAV 18 names 9: it looks for an end that FFmpeg does not mark.
+        views = [memoryview(plane) for plane in frame.planes[: len(self._planes)]]
+        start = 0
+        while start < frame.samples:
+            stop = min(frame.samples, start + BLOCK_FRAMES - self._gathered)
+            for plane, view in zip(self._planes, views, strict=True):
+                plane.append(view[start * self._sample_bytes : stop * self._sample_bytes])
+            self._gathered += stop - start
+            start = stop
+            if self._gathered == BLOCK_FRAMES:
+                self._send_block()
+
+    def end(self, recording: Recording) -> None:
+        """Send the rest and the closing line."""
+        if self._gathered:
+            self._send_block()
+        self._out.write(BLOCK_HEAD.pack(0))
+        self._say(
+            frames=recording.frames,
+            warnings=recording.warnings,
+            cpu_s=round(time.process_time(), 3),
+        )
+
+    def fail(self, error: StemsetError) -> None:
+        """Send what went wrong instead of what is missing."""
+        if self._begun:
+            self._out.write(BLOCK_HEAD.pack(0))
+        self._say(error={"code": error.code, "detail": str(error)})
+
+    def _send_block(self) -> None:
+        """Send the gathered frames, plane after plane."""
+        self._out.write(BLOCK_HEAD.pack(self._gathered))
+        for plane in self._planes:
+            self._out.write(b"".join(plane))
+            plane.clear()
+        self._out.flush()
+        self._gathered = 0
+
+    def _say(self, **message: Any) -> None:
+        self._out.write(json.dumps(message).encode() + b"\n")
+        self._out.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

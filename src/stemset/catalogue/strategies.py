@@ -1,0 +1,169 @@
+"""Strategies: trees of models whose slots become stems, or the input of a further model.
+
+As written in a configuration::
+
+    {_: spleeter-2stems, vocals: vocals, accompaniment: {_: other-model, drums: drums}}
+
+A node names its model under ``_``; every other key is a slot, its value the name of a stem or a
+further node. Slots that are not listed are dropped. ``not_<slot>`` is always legal and means the
+node's input minus that slot.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from stemset.catalogue.entries import find
+from stemset.errors import InvalidStrategy, UnknownModel, UnknownStrategy
+
+COMPLEMENT_PREFIX = "not_"
+DEFAULT_STRATEGY = "spleeter-2stems"
+
+_MODEL_KEY = "_"
+_MAX_DEPTH = 8
+_STEM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _+-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A final stem."""
+
+    stem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A model and where its slots go.
+
+    Attributes:
+        model: Name of a catalogue entry.
+        slots: Slot and target, in the order written.
+    """
+
+    model: str
+    slots: tuple[tuple[str, "Node | Leaf"], ...]
+
+    def stems(self) -> tuple[str, ...]:
+        """Names of the final stems, in the order written."""
+        return tuple(_stems(self))
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, each once, in the order in which the tree meets them."""
+        return tuple(dict.fromkeys(_models(self)))
+
+    def tree(self) -> dict[str, object]:
+        """The strategy as it is written in a configuration."""
+        return {
+            _MODEL_KEY: self.model,
+            **{slot: t.stem if isinstance(t, Leaf) else t.tree() for slot, t in self.slots},
+        }
+
+
+def parse_strategy(tree: object, name: str = "strategy") -> Node:
+    """Read a strategy as it is written in a configuration.
+
+    Args:
+        tree: Nested mappings, as YAML or JSON gives them.
+        name: What to call it in messages.
+
+    Raises:
+        InvalidStrategy: The tree is not a legal strategy; the message names the place.
+    """
+    strategy = _parse_node(tree, name, depth=1)
+    stems = strategy.stems()
+    # File systems that fold case must not make two stems one file.
+    folded = [stem.casefold() for stem in stems]
+    if twice := next((stem for stem in stems if folded.count(stem.casefold()) > 1), None):
+        raise InvalidStrategy(f"{name}: two stems are named {twice!r}; names must differ.")
+    return strategy
+
+
+def find_strategy(name: str, own: Mapping[str, Node] | None = None) -> Node:
+    """Look a strategy up by its name; a configuration's own ones shadow the built-in ones.
+
+    Raises:
+        UnknownStrategy: There is none; the message lists those that there are.
+    """
+    known = {**BUILT_IN, **(own or {})}
+    try:
+        return known[name]
+    except KeyError:
+        raise UnknownStrategy(
+            f"There is no strategy {name!r}. Known strategies: {', '.join(known)}."
+        ) from None
+
+
+def _parse_node(tree: object, place: str, depth: int) -> Node:
+    if not isinstance(tree, Mapping):
+        raise InvalidStrategy(
+            f"{place}: expected a stem's name or a mapping with '_', got {tree!r}."
+        )
+    if depth > _MAX_DEPTH:
+        raise InvalidStrategy(f"{place}: a strategy is at most {_MAX_DEPTH} models deep.")
+    model = tree.get(_MODEL_KEY)
+    if not isinstance(model, str):
+        raise InvalidStrategy(f"{place}: '_' must name a model, got {model!r}.")
+    try:
+        entry = find(model)
+    except UnknownModel as error:
+        raise InvalidStrategy(f"{place}: {error}") from error
+    slots = tuple(
+        (_check_slot(slot, entry.slots, place), _parse_target(target, f"{place}.{slot}", depth))
+        for slot, target in tree.items()
+        if slot != _MODEL_KEY
+    )
+    if not slots:
+        raise InvalidStrategy(
+            f"{place}: no slot of {model} is listed; it has {', '.join(entry.slots)}."
+        )
+    return Node(model, slots)
+
+
+def _check_slot(slot: object, known: tuple[str, ...], place: str) -> str:
+    if isinstance(slot, str) and slot.removeprefix(COMPLEMENT_PREFIX) in known:
+        return slot
+    legal = ", ".join((*known, *(COMPLEMENT_PREFIX + name for name in known)))
+    raise InvalidStrategy(f"{place}: there is no slot {slot!r}; the model has {legal}.")
+
+
+def _parse_target(target: object, place: str, depth: int) -> Node | Leaf:
+    if not isinstance(target, str):
+        return _parse_node(target, place, depth + 1)
+    if not _STEM_NAME.fullmatch(target):
+        raise InvalidStrategy(
+            f"{place}: {target!r} cannot name a stem: 1 to 64 letters, digits, spaces or any of "
+            "'_+-', beginning with a letter or digit."
+        )
+    return Leaf(target)
+
+
+def _stems(target: Node | Leaf) -> Iterator[str]:
+    if isinstance(target, Leaf):
+        yield target.stem
+        return
+    for _, below in target.slots:
+        yield from _stems(below)
+
+
+def _models(node: Node) -> Iterator[str]:
+    yield node.model
+    for _, below in node.slots:
+        if isinstance(below, Node):
+            yield from _models(below)
+
+
+BUILT_IN: Mapping[str, Node] = MappingProxyType(
+    {
+        name: parse_strategy(tree, name)
+        for name, tree in {
+            "spleeter-2stems": {
+                "_": "spleeter-2stems",
+                "vocals": "vocals",
+                "accompaniment": "accompaniment",
+            },
+            "vocals-only": {"_": "spleeter-2stems", "vocals": "vocals"},
+            "minus-vocals": {"_": "spleeter-2stems", "accompaniment": "accompaniment"},
+        }.items()
+    }
+)

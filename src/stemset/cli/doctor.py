@@ -1,0 +1,129 @@
+"""``stemset doctor``: can this machine do the work? Every check does the thing that it checks."""
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stemset import __version__
+from stemset.audio.decode import Decoder
+from stemset.catalogue.entries import find
+from stemset.catalogue.strategies import DEFAULT_STRATEGY, find_strategy
+from stemset.catalogue.weights import example_song, load_path, model_cache
+from stemset.cli.exit_codes import ExitCode, exit_code
+from stemset.config import Settings, load_settings
+from stemset.errors import SourceFolderMissing, StemsetError
+from stemset.pipeline.networks import Networks
+from stemset.separation.signals import plan_signals
+
+_LOW_DISK_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: What was checked.
+        ok: Whether it is as it should be.
+        detail: What was seen, or what is wrong and what to do.
+        code: The error's code, if it is not ok.
+        exit_code: What a program should take from it.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    code: str | None = None
+    exit_code: int = ExitCode.OK
+
+
+def run_doctor(config: Path | None, *, as_json: bool) -> int:
+    """Run all checks and print what they found. Returns the exit code."""
+    findings = [_run(name, check) for name, check in _checks(config)]
+    if as_json:
+        listed = [asdict(finding) for finding in findings]
+        sys.stdout.write(json.dumps({"schema_version": 1, "checks": listed}) + "\n")
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.ok else "FAIL"
+            sys.stdout.write(f"{mark} {finding.name}: {finding.detail}\n")
+    return next((f.exit_code for f in findings if not f.ok), ExitCode.OK)
+
+
+def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "stemset", _versions
+    yield "configuration", lambda: _configuration(load_settings(config))
+    yield "outputs", lambda: _writable(load_settings(config).media)
+    yield "model cache", lambda: _writable(model_cache())
+    for name in find_strategy(DEFAULT_STRATEGY).models():
+        yield f"model {name}", lambda name=name: str(load_path(find(name)))
+    yield "decoding", _decoding
+    yield "separating", _separating
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, ok=True, detail=check())
+    except StemsetError as error:
+        return Finding(
+            name, ok=False, detail=str(error), code=error.code, exit_code=exit_code(error)
+        )
+
+
+def _versions() -> str:
+    cores = os.cpu_count()
+    return f"{__version__}, Python {platform.python_version()}, {cores} cores, {platform.machine()}"
+
+
+def _configuration(settings: Settings) -> str:
+    for profile in settings.profiles.values():
+        folder = settings.source_folder(profile)
+        if not folder.is_dir():
+            raise SourceFolderMissing(
+                f"The source folder of profile {profile.name} is not there: {folder}."
+            )
+    where = settings.file or "built in"
+    return f"{where}; profiles: {', '.join(settings.profiles) or 'none'}"
+
+
+def _writable(folder: Path) -> str:
+    from stemset.audio.files import writing  # noqa: PLC0415
+
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    with writing(folder), tempfile.NamedTemporaryFile(dir=nearest) as file:
+        file.write(b"x")
+        file.flush()
+    free = shutil.disk_usage(nearest).free
+    note = ", which is little for hours of audio" if free < _LOW_DISK_BYTES else ""
+    return f"{folder} is writable, {free / 1e9:.1f} GB free{note}"
+
+
+def _decoding() -> str:
+    song = example_song(find("spleeter-2stems"))
+    if song is None:
+        return "no example song to try"
+    with Decoder(song) as decoder:
+        frames = sum(block.shape[-1] for block in decoder)
+        return f"{frames / decoder.format.rate_hz:.1f} s of {decoder.format.codec} decoded"
+
+
+def _separating() -> str:
+    """Run the default strategy's network on one chunk of noise, and time it."""
+    plan = plan_signals(find_strategy(DEFAULT_STRATEGY))
+    (network,) = Networks().load(plan).values()
+    noise = np.random.default_rng(0).standard_normal((1, 2, network.chunk_frames))
+    chunk = (0.1 * noise).astype(np.float32)
+    network(chunk)
+    begun = time.perf_counter()
+    network(chunk)
+    speed = network.chunk_frames / network.rate_hz / (time.perf_counter() - begun)
+    return f"on the CPU, {speed:.0f} times as fast as the music plays"

@@ -1,0 +1,302 @@
+"""Every error that Stemset raises on purpose.
+
+```text
+StemsetError                    code, retryable
+├── ConfigError                 the call or the configuration must be changed
+│   ├── ConfigNotFound          config_not_found
+│   ├── InvalidConfig           config_invalid
+│   ├── MissingVariable         variable_missing
+│   ├── UnknownProfile          profile_unknown
+│   ├── UnknownStrategy         strategy_unknown
+│   ├── InvalidStrategy         strategy_invalid
+│   ├── SourceFolderMissing     source_folder_missing
+│   └── UnsupportedFormat       format_unsupported
+├── InputError                  this recording cannot be used
+│   ├── InputNotFound           input_not_found
+│   ├── InputUnreadable         input_unreadable
+│   ├── InputEmpty              input_empty
+│   ├── InputChanged            input_changed
+│   ├── NotAudio                audio_unsupported
+│   ├── NoAudioTrack            audio_no_track
+│   ├── CorruptAudio            audio_corrupt
+│   ├── TruncatedAudio          audio_truncated
+│   ├── UnsupportedChannels     audio_channels
+│   ├── UnsupportedRate         audio_rate
+│   ├── RecordingTooLong        audio_too_long
+│   ├── NonFiniteSamples        audio_not_finite
+│   └── DecoderFailed           decoder_failed
+├── ModelError                  a network or its weights
+│   ├── UnknownModel            model_unknown
+│   ├── ModelNotInstalled       model_missing
+│   ├── ModelDownloadFailed     model_download      (retryable)
+│   ├── ModelCorrupt            model_corrupt
+│   ├── LicenceRefused          licence_refused
+│   └── MissingDependency       dependency_missing
+├── SeparationError             the computation failed
+│   └── NetworkFailed           network_failed      (retryable)
+├── OutputError                 the result cannot be written or is not what it should be
+│   ├── NoSpace                 no_space            (retryable)
+│   ├── OutputUnwritable        output_unwritable
+│   ├── OutputBusy              output_busy         (retryable)
+│   ├── OutputExists            output_exists
+│   ├── OutputNotFound          output_not_found
+│   └── OutputInvalid           output_invalid
+└── RemoteError                 the remote worker
+    └── RemoteUnavailable       remote_unavailable
+```
+
+A message holds the value and the limit. HTTP statuses and exit codes are given at the edge, by
+branch of this tree; a test fails if a leaf has none.
+"""
+
+from typing import ClassVar
+
+
+class StemsetError(Exception):
+    """The root: anything that Stemset refuses or fails at, with a stable code.
+
+    Attributes:
+        code: A stable identifier for programs; the message is for people.
+        retryable: Whether the same call can succeed later with nothing changed.
+    """
+
+    code: ClassVar[str]
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(StemsetError):
+    """The call or the configuration must be changed by a person."""
+
+
+class ConfigNotFound(ConfigError):
+    """The configuration file that was named does not exist."""
+
+    code = "config_not_found"
+
+
+class InvalidConfig(ConfigError):
+    """The configuration file does not say what it must."""
+
+    code = "config_invalid"
+
+
+class MissingVariable(ConfigError):
+    """A ``${VARIABLE}`` of the configuration is not set."""
+
+    code = "variable_missing"
+
+
+class UnknownProfile(ConfigError):
+    """No profile has this name."""
+
+    code = "profile_unknown"
+
+
+class UnknownStrategy(ConfigError):
+    """No strategy has this name."""
+
+    code = "strategy_unknown"
+
+
+class InvalidStrategy(ConfigError):
+    """A strategy tree cannot be built as written."""
+
+    code = "strategy_invalid"
+
+
+class SourceFolderMissing(ConfigError):
+    """A profile's source folder is not there, for example a drive that is not mounted."""
+
+    code = "source_folder_missing"
+
+
+class UnsupportedFormat(ConfigError):
+    """The output format cannot hold this recording."""
+
+    code = "format_unsupported"
+
+
+class InputError(StemsetError):
+    """This recording cannot be used as it is."""
+
+
+class InputNotFound(InputError):
+    """There is no such file."""
+
+    code = "input_not_found"
+
+
+class InputUnreadable(InputError):
+    """The path is no regular file, or may not be read."""
+
+    code = "input_unreadable"
+
+
+class InputEmpty(InputError):
+    """The file holds no bytes, or no samples."""
+
+    code = "input_empty"
+
+
+class InputChanged(InputError):
+    """The file changed or vanished while it was read."""
+
+    code = "input_changed"
+
+
+class NotAudio(InputError):
+    """The file is in no audio format that Stemset reads."""
+
+    code = "audio_unsupported"
+
+
+class NoAudioTrack(InputError):
+    """The file is a media file without an audio track that can be decoded."""
+
+    code = "audio_no_track"
+
+
+class CorruptAudio(InputError):
+    """The audio data cannot be decoded."""
+
+    code = "audio_corrupt"
+
+
+class TruncatedAudio(InputError):
+    """The file ends before its header says it does."""
+
+    code = "audio_truncated"
+
+
+class UnsupportedChannels(InputError):
+    """The recording has no channels, or more than Stemset handles."""
+
+    code = "audio_channels"
+
+
+class UnsupportedRate(InputError):
+    """The sample rate is outside the range that Stemset handles."""
+
+    code = "audio_rate"
+
+
+class RecordingTooLong(InputError):
+    """The recording is longer than the duration limit."""
+
+    code = "audio_too_long"
+
+
+class NonFiniteSamples(InputError):
+    """The recording holds NaN or infinite samples."""
+
+    code = "audio_not_finite"
+
+
+class DecoderFailed(InputError):
+    """The decoder process crashed or ran into one of its limits."""
+
+    code = "decoder_failed"
+
+
+class ModelError(StemsetError):
+    """A network or its weights cannot be used."""
+
+
+class UnknownModel(ModelError):
+    """The catalogue has no model of this name."""
+
+    code = "model_unknown"
+
+
+class ModelNotInstalled(ModelError):
+    """The model's weights are not in the cache."""
+
+    code = "model_missing"
+
+
+class ModelDownloadFailed(ModelError):
+    """The weights could not be fetched."""
+
+    code = "model_download"
+    retryable = True
+
+
+class ModelCorrupt(ModelError):
+    """Weights are not the bytes, or not the network, that the catalogue names."""
+
+    code = "model_corrupt"
+
+
+class LicenceRefused(ModelError):
+    """The model's licence is not among the allowed ones."""
+
+    code = "licence_refused"
+
+
+class MissingDependency(ModelError):
+    """A Python package that this needs is not installed."""
+
+    code = "dependency_missing"
+
+
+class SeparationError(StemsetError):
+    """The computation itself failed."""
+
+
+class NetworkFailed(SeparationError):
+    """The network raised an error, ran out of memory or gave non-finite samples."""
+
+    code = "network_failed"
+    retryable = True
+
+
+class OutputError(StemsetError):
+    """The result cannot be written, or is not what it should be."""
+
+
+class NoSpace(OutputError):
+    """The disk is full."""
+
+    code = "no_space"
+    retryable = True
+
+
+class OutputUnwritable(OutputError):
+    """The output folder cannot be written to."""
+
+    code = "output_unwritable"
+
+
+class OutputBusy(OutputError):
+    """Another process is making this output right now."""
+
+    code = "output_busy"
+    retryable = True
+
+
+class OutputExists(OutputError):
+    """An output of this recording stands here that was made with other settings."""
+
+    code = "output_exists"
+
+
+class OutputNotFound(OutputError):
+    """There is no output in this folder."""
+
+    code = "output_not_found"
+
+
+class OutputInvalid(OutputError):
+    """An output does not match its own metadata."""
+
+    code = "output_invalid"
+
+
+class RemoteError(StemsetError):
+    """The remote worker."""
+
+
+class RemoteUnavailable(RemoteError):
+    """Work should be done remotely, and there is no worker to do it."""
+
+    code = "remote_unavailable"

@@ -1,0 +1,63 @@
+"""Loaded networks, kept warm from one recording to the next."""
+
+import os
+from pathlib import Path
+
+from stemset.catalogue.entries import find
+from stemset.catalogue.weights import load_path
+from stemset.separation.network import Network
+from stemset.separation.networks import load_network
+from stemset.separation.signals import SignalPlan
+
+
+class Networks:
+    """Loads each network once."""
+
+    def __init__(
+        self,
+        cache: Path | None = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        """Set up an empty shelf.
+
+        Args:
+            cache: The model cache, by default the user's.
+            threads: Threads that a network may use, by default one per core.
+        """
+        self._cache = cache
+        self._threads = threads or _cores()
+        self._loaded: dict[tuple[str, frozenset[str], bool], Network] = {}
+
+    def load(self, plan: SignalPlan, *, original_manner: bool = False) -> dict[str, Network]:
+        """Load what a plan needs and is not loaded yet.
+
+        Raises:
+            ModelNotInstalled: Weights are not in the cache.
+            ModelCorrupt: Weights are damaged.
+            NetworkFailed: The runtime does not load them.
+        """
+        return {
+            model: self._load(model, slots, original_manner=original_manner)
+            for model, slots in plan.network_slots().items()
+        }
+
+    def _load(self, model: str, slots: frozenset[str], *, original_manner: bool) -> Network:
+        key = (model, slots, original_manner)
+        if key not in self._loaded:
+            entry = find(model)
+            self._loaded[key] = load_network(
+                entry,
+                load_path(entry, self._cache),
+                slots,
+                threads=self._threads,
+                original_manner=original_manner,
+            )
+        return self._loaded[key]
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,312 @@
+"""The loop that moves audio: decode → separate → close → encode and measure.
+
+The decoder is a process, the reader a thread, the networks use their own threads, and each stem is
+encoded and measured in a thread of its own, all at the same time, with bounded queues between.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemset.audio.decode import DecodeLimits, Decoder
+from stemset.audio.encode import StemWriter
+from stemset.audio.loudness import LoudnessMeter
+from stemset.audio.peaks import PeaksWriter
+from stemset.audio.waveform_image import common_scale, write_waveform_png
+from stemset.errors import InputChanged
+from stemset.pipeline._stages import ReadAhead, Stage
+from stemset.pipeline.metadata import StemResult, Timings, build_metadata
+from stemset.pipeline.networks import Networks
+from stemset.pipeline.output import making_output
+from stemset.pipeline.plan import Job
+from stemset.separation.closing import Block, Closing, Overshoot, SumError
+from stemset.separation.separator import Separator
+from stemset.separation.signals import SignalPlan, plan_signals
+
+_BLOCKS_AHEAD = 8
+_STEM_BLOCKS_WAITING = 2
+_GAIN_STEP_DB = 0.01
+
+
+class Phase(StrEnum):
+    """What a run is doing."""
+
+    LOADING = "loading"
+    SEPARATING = "separating"
+    ENCODING = "encoding"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        phase: What it is doing.
+        fraction: 0–1 over the whole job.
+        eta_s: Time left, None while it is not known.
+    """
+
+    phase: Phase
+    fraction: float
+    eta_s: float | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass over the recording gave.
+
+    Attributes:
+        stems: What is known about each stem.
+        frames: Frames of the recording, and of every stem.
+        sum_error: How far the stems' sum is from the mix.
+        overshoot: What the format could not hold.
+        warnings: What the decoder noticed.
+        timings: Where the time went.
+    """
+
+    stems: Mapping[str, StemResult]
+    frames: int
+    sum_error: SumError
+    overshoot: Overshoot
+    warnings: tuple[str, ...]
+    timings: Timings
+
+
+def run(
+    job: Job,
+    networks: Networks,
+    *,
+    on_progress: OnProgress = lambda _: None,
+    limits: DecodeLimits | None = None,
+) -> dict[str, object]:
+    """Make one output.
+
+    Args:
+        job: What to do.
+        networks: Where loaded networks are kept.
+        on_progress: Called in this thread, about once per second of work.
+        limits: Limits of the decoder.
+
+    Returns:
+        The output's metadata, as it stands in its ``metadata.json``.
+
+    Raises:
+        StemsetError: Any branch of the tree; nothing is left behind.
+    """
+    begun = time.perf_counter()
+    plan = plan_signals(job.strategy, original_manner=job.original_manner)
+    with making_output(job.root, job.output_name) as output:
+        runner = _Runner(
+            job, plan, networks, output.part, on_progress, limits or DecodeLimits(), begun
+        )
+        gain_db = 0.0
+        result = runner.stream(gain_db)
+        if result.overshoot.clipped:
+            gain_db = _common_gain_db(result.overshoot.peak)
+            result = runner.stream(gain_db)
+        _refuse_changed(job)
+        on_progress(Progress(Phase.ENCODING, 1.0, 0.0))
+        _draw_waveforms(result.stems)
+        metadata = build_metadata(
+            job,
+            plan,
+            result.stems,
+            frames=result.frames,
+            gain_db=gain_db,
+            sum_error=result.sum_error if plan.adds_up else None,
+            warnings=result.warnings,
+            timings=result.timings,
+            wall_s=time.perf_counter() - begun,
+        )
+        output.commit(metadata)
+    return metadata
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """What all passes over one recording share."""
+
+    job: Job
+    plan: SignalPlan
+    networks: Networks
+    folder: Path
+    on_progress: OnProgress
+    limits: DecodeLimits
+    begun: float
+
+    def stream(self, gain_db: float) -> Pass:
+        """Stream the recording once.
+
+        A pass without gain that meets an overshoot goes on only to learn the peak.
+        """
+        self.on_progress(Progress(Phase.LOADING, 0.0))
+        with ExitStack() as stack:
+            # The decoder starts and fills its queue while networks are loaded.
+            decoder = stack.enter_context(Decoder(self.job.recording.path, self.limits))
+            blocks = ReadAhead(decoder, depth=_BLOCKS_AHEAD)
+            stack.callback(blocks.stop)
+            separator = self._separator()
+            ready_s = time.perf_counter() - self.begun
+            closing = Closing(self.plan, self.job.encoding.depth, gain=10 ** (gain_db / 20))
+            stems = {
+                name: stack.enter_context(_Stem(name, self.folder, self.job))
+                for name in self.plan.names
+            }
+            separate_s = 0.0
+            for written, spent_s in _separated(blocks, separator, closing, self._clock()):
+                separate_s += spent_s
+                if gain_db or not closing.overshoot.clipped:
+                    for name, samples in written.items():
+                        stems[name].put(samples)
+            wasted = closing.overshoot.clipped and not gain_db
+            return Pass(
+                stems={} if wasted else {name: stem.finish() for name, stem in stems.items()},
+                frames=decoder.frames,
+                sum_error=closing.sum_error,
+                overshoot=closing.overshoot,
+                warnings=tuple(decoder.warnings),
+                timings=Timings(
+                    ready_s=ready_s,
+                    decode_cpu_s=decoder.cpu_s,
+                    separate_s=separate_s,
+                    stems_s={name: stem.busy_s for name, stem in stems.items()},
+                ),
+            )
+
+    def _separator(self) -> Separator:
+        source = self.job.source
+        networks = self.networks.load(self.plan, original_manner=self.job.original_manner)
+        return Separator(self.plan, networks, rate_hz=source.rate_hz, channels=source.channels)
+
+    def _clock(self) -> "_Clock":
+        return _Clock(self.on_progress, self.job.source.frames)
+
+
+def _separated(
+    blocks: Iterator[NDArray[np.floating]], separator: Separator, closing: Closing, clock: "_Clock"
+) -> Iterator[tuple[Mapping[str, Block], float]]:
+    """Run the blocks of the mix through the tree.
+
+    Yields:
+        The next frames of all stems, and the time that they took.
+    """
+    for block in blocks:
+        started = time.perf_counter()
+        closing.push_mix(block)
+        for signal, part in separator.push(block):
+            closing.push_signal(signal, part)
+        ready = closing.take() or {}
+        yield ready, time.perf_counter() - started
+        clock.tick(block.shape[-1])
+    started = time.perf_counter()
+    for signal, part in separator.finish():
+        closing.push_signal(signal, part)
+    for ready in closing.finish():
+        yield ready, time.perf_counter() - started
+        started = time.perf_counter()
+
+
+class _Stem:
+    """One stem: its thread, its file, and what is measured of it."""
+
+    def __init__(self, name: str, folder: Path, job: Job) -> None:
+        source, encoding = job.source, job.encoding
+        self._writer = StemWriter(
+            folder / name,
+            encoding,
+            expected_frames=source.frames,
+            tags={**source.tags, "title": f"{source.tags.get('title', '')} ({name})".strip()},
+        )
+        self._meter = LoudnessMeter(source.rate_hz, source.channels, source.layout)
+        self._peaks = PeaksWriter(folder / name, source.rate_hz)
+        depth = encoding.depth
+        self._scale = None if depth is None or depth.is_float else 2.0 ** (1 - depth.bits)
+        self._stage = Stage(f"stem-{name}", self._handle, depth=_STEM_BLOCKS_WAITING)
+        self._complete = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stage.stop()
+        if not self._complete:
+            self._writer.abort()
+            self._peaks.abort()
+
+    @property
+    def busy_s(self) -> float:
+        return self._stage.busy_s
+
+    def put(self, samples: Block) -> None:
+        self._stage.put(samples)
+
+    def finish(self) -> StemResult:
+        self._stage.finish()
+        files, peaks = self._writer.close(), self._peaks.close()
+        self._complete = True
+        return StemResult(files=files, peaks=peaks, loudness=self._meter.result())
+
+    def _handle(self, samples: Block) -> None:
+        self._writer.write(samples)
+        block = samples if self._scale is None else samples * np.float32(self._scale)
+        block = block.astype(np.float32, copy=False)
+        self._meter.push(block)
+        self._peaks.push(block)
+
+
+class _Clock:
+    """Turns frames into progress and time left."""
+
+    _EVERY_S = 0.25
+    _SLOW_START_S = 1.0
+
+    def __init__(self, on_progress: OnProgress, total_frames: int | None) -> None:
+        self._on_progress = on_progress
+        self._total = total_frames
+        self._frames = 0
+        self._begun = self._last = time.perf_counter()
+
+    def tick(self, frames: int) -> None:
+        """Count frames that went by."""
+        self._frames += frames
+        now = time.perf_counter()
+        if not self._total or now - self._last < self._EVERY_S:
+            return
+        self._last = now
+        fraction = min(self._frames / self._total, 1.0)
+        spent = now - self._begun
+        left = spent / fraction - spent if fraction and spent > self._SLOW_START_S else None
+        self._on_progress(Progress(Phase.SEPARATING, fraction, left))
+
+
+def _common_gain_db(peak: float) -> float:
+    """The gain, in steps of 0.01 dB, that brings ``peak`` below full scale."""
+    return -(math.ceil(20 * math.log10(peak) / _GAIN_STEP_DB) + 1) * _GAIN_STEP_DB
+
+
+def _refuse_changed(job: Job) -> None:
+    """Refuse an input that changed after it was hashed."""
+    try:
+        status = job.recording.path.stat()
+    except FileNotFoundError:
+        return  # Deleted after it was read in full: its stems are still right.
+    known = (job.recording.size_bytes, job.recording.modified_ns)
+    if (status.st_size, status.st_mtime_ns) != known:
+        raise InputChanged(f"{job.recording.path} changed while it was separated.")
+
+
+def _draw_waveforms(stems: Mapping[str, StemResult]) -> None:
+    scale = common_scale([stem.peaks[0] for stem in stems.values()])
+    for stem in stems.values():
+        write_waveform_png(stem.peaks[0], stem.waveform, scale=scale)

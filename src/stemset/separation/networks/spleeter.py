@@ -1,0 +1,153 @@
+"""Spleeter: masks on the magnitudes of a short-time Fourier transform.
+
+The transform stands here, outside the ONNX graph; the graph maps magnitudes of shape
+``(batch, 2, 512, 1024)`` to the mask of the vocals. The accompaniment's mask is one minus it.
+
+Source: Hennequin et al., "Spleeter", JOSS 5(50), 2020, doi:10.21105/joss.02154.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemset.catalogue.entries import ModelEntry
+from stemset.separation.network import Samples
+from stemset.separation.networks._onnx import OnnxGraph
+
+_WINDOW_FRAMES = 4096
+_HOP_FRAMES = 1024
+_BINS = _WINDOW_FRAMES // 2 + 1
+_MASKED_BINS = 1024
+# The mask above 11 kHz is the mean of the masks of the highest bins that the network sees.
+_EXTENSION_BINS = 128
+# In the original manner a chunk is what 512 windows cover; only their tails reach the next chunk.
+_SEAMLESS_FRAMES = 511 * _HOP_FRAMES + _WINDOW_FRAMES
+_SEAMLESS_OVERLAP = _WINDOW_FRAMES - _HOP_FRAMES
+
+# The sum of the squares of four periodic Hann windows, each a quarter after the other.
+_STEADY_SUM = 1.5
+
+Spectrum = NDArray[np.complex64]
+
+
+class Spleeter:
+    """The 2-stem network; see ``Network``."""
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        weights: Path,
+        slots: Collection[str],
+        *,
+        threads: int,
+        original_manner: bool = False,
+    ) -> None:
+        """Load the graph.
+
+        Args:
+            entry: The catalogue entry.
+            weights: The ONNX file.
+            slots: Those of ``vocals`` and ``accompaniment`` that are wanted.
+            threads: Threads of the runtime.
+            original_manner: As Spleeter does it: one transform of the whole recording, its
+                windows masked 512 by 512 without overlap, nothing above 11 kHz in any stem.
+        """
+        self.slots = tuple(slot for slot in entry.slots if slot in slots)
+        self.rate_hz = entry.rate_hz
+        self.chunk_frames = _SEAMLESS_FRAMES if original_manner else entry.chunk_frames
+        self.overlap_frames = _SEAMLESS_OVERLAP if original_manner else entry.overlap_frames
+        self.crossfaded = not original_manner
+        self.lead_frames = _WINDOW_FRAMES // 2 if original_manner else 0
+        self._original_manner = original_manner
+        self._graph = OnnxGraph(weights, threads=threads)
+        self._stft = _Stft(self.chunk_frames, centred=not original_manner)
+
+    def __call__(self, mix: Samples) -> Samples:
+        """Separate chunks: ``(batch, 2, frames)`` to ``(batch, slots, 2, frames)``."""
+        batch, channels, frames = mix.shape
+        stems = np.empty((batch, len(self.slots), channels, frames), np.float32)
+        for song, out in zip(mix, stems, strict=True):
+            self._separate(song, out)
+        return stems
+
+    def _separate(self, mix: Samples, out: Samples) -> None:
+        """Fill ``out`` of shape (slots, 2, frames) from one chunk of shape (2, frames)."""
+        spectra = [self._stft.forward(channel) for channel in mix]
+        if self._original_manner:
+            _drop_windows_beyond_the_end(mix, spectra)
+        magnitude = np.stack([np.abs(spectrum[:, :_MASKED_BINS]) for spectrum in spectra])
+        mask = self._graph.run({"magnitude": magnitude[np.newaxis]})[0]  # (2, T, 1024)
+        for slot, stem in zip(self.slots, out, strict=True):
+            slot_mask = mask if slot == "vocals" else 1 - mask
+            for channel, spectrum in enumerate(spectra):
+                masked = self._apply(slot_mask[channel], spectrum)
+                self._stft.inverse(masked, out=stem[channel])
+
+    def _apply(self, mask: Samples, spectrum: Spectrum) -> Spectrum:
+        """Multiply a spectrum (T, bins) by a mask (T, 1024) that is extended upwards."""
+        masked = np.empty_like(spectrum)
+        np.multiply(spectrum[:, :_MASKED_BINS], mask, out=masked[:, :_MASKED_BINS])
+        if self._original_manner:
+            masked[:, _MASKED_BINS:] = 0
+        else:
+            above = mask[:, -_EXTENSION_BINS:].mean(axis=1, keepdims=True)
+            np.multiply(spectrum[:, _MASKED_BINS:], above, out=masked[:, _MASKED_BINS:])
+        return masked
+
+
+def _drop_windows_beyond_the_end(mix: Samples, spectra: list[Spectrum]) -> None:
+    """Silence the windows centred beyond the last sample: the original has none there."""
+    heard = np.flatnonzero(mix.any(axis=0))
+    frames = heard[-1] + 1 if len(heard) else 0
+    windows = max(frames - _WINDOW_FRAMES // 2, 0) // _HOP_FRAMES + 1
+    for spectrum in spectra:
+        spectrum[windows:] = 0
+
+
+class _Stft:
+    """A short-time Fourier transform of signals of one length, and its inverse.
+
+    Windows have a periodic Hann shape. A centred transform continues the signal by half a window
+    of zeros on both sides, and its inverse divides by the sum of the squared windows, so that
+    ``inverse(forward(x)) == x`` up to rounding. Otherwise windows lie inside the signal, and the
+    inverse divides by what that sum is between chunks, where the next chunk's windows add theirs.
+
+    Source: Griffin & Lim, "Signal estimation from modified short-time Fourier transform", 1984.
+    """
+
+    def __init__(self, frames: int, *, centred: bool) -> None:
+        self._frames = frames
+        self._pad = _WINDOW_FRAMES // 2 if centred else 0
+        self._windows = (frames + 2 * self._pad - _WINDOW_FRAMES) // _HOP_FRAMES + 1
+        phase = np.arange(_WINDOW_FRAMES) / _WINDOW_FRAMES
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
+        self._window = window.astype(np.float32)
+        squared = np.broadcast_to(window**2, (self._windows, _WINDOW_FRAMES))
+        total = self._overlap(squared) if centred else np.full(frames, _STEADY_SUM)
+        self._gain = (1 / self._trim(total)).astype(np.float32)
+
+    def forward(self, signal: Samples) -> Spectrum:
+        """Transform a signal (frames,) to a spectrum (windows, bins)."""
+        padded = np.pad(signal, self._pad)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_FRAMES)[::_HOP_FRAMES]
+        return np.fft.rfft(windows * self._window).astype(np.complex64, copy=False)
+
+    def inverse(self, spectrum: Spectrum, out: Samples) -> None:
+        """Transform a spectrum (windows, bins) back into ``out`` (frames,)."""
+        windows = np.fft.irfft(spectrum, n=_WINDOW_FRAMES)
+        windows *= self._window
+        np.multiply(self._trim(self._overlap(windows)), self._gain, out=out)
+
+    def _overlap(self, windows: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Add windows (windows, 4096), each a hop after the one before it."""
+        hops = _WINDOW_FRAMES // _HOP_FRAMES
+        parts = windows.reshape(self._windows, hops, _HOP_FRAMES)
+        total = np.zeros((self._windows + hops - 1, _HOP_FRAMES), windows.dtype)
+        for hop in range(hops):
+            total[hop : hop + self._windows] += parts[:, hop]
+        return total.reshape(-1)
+
+    def _trim(self, padded: NDArray[np.floating]) -> NDArray[np.floating]:
+        return padded[self._pad : self._pad + self._frames]

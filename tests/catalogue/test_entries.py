@@ -1,0 +1,56 @@
+import pytest
+
+from stemset.catalogue.entries import CATALOGUE, ModelEntry, check_licence, find
+from stemset.errors import LicenceRefused, UnknownModel
+
+
+def test_find_known_name_gives_its_entry() -> None:
+    assert find("spleeter-2stems").slots == ("vocals", "accompaniment")
+
+
+def test_find_misspelt_name_says_what_may_be_meant_and_what_there_is() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        find("spleeter-2stem")
+    assert "'spleeter-2stem'" in str(caught.value)
+    assert "Did you mean spleeter-2stems?" in str(caught.value)
+    assert f"Known models: {', '.join(CATALOGUE)}." in str(caught.value)
+
+
+def test_find_foreign_name_guesses_nothing() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        find("xyz")
+    assert "Did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.name)
+def test_entry_of_the_catalogue_is_consistent(entry: ModelEntry) -> None:
+    assert entry.closing_slot is None or entry.closing_slot in entry.slots
+    assert 0 < 2 * entry.overlap_frames < entry.chunk_frames
+    assert set(entry.source.checkpoints) == set(entry.slots)
+    pinned = (entry.source, *entry.source.checkpoints.values())
+    assert len({pin.sha256 for pin in pinned}) == len(pinned)
+    assert all(len(bytes.fromhex(pin.sha256)) == 32 for pin in pinned)
+    assert entry.licence.attribution
+    assert entry.licence.read_at
+
+
+def test_spleeter_chunk_is_512_frames_of_its_stft() -> None:
+    hop_frames = 1024
+    assert 1 + find("spleeter-2stems").chunk_frames // hop_frames == 512
+
+
+@pytest.mark.parametrize("allowed", [None, ("MIT",), ("apache-2.0", "mit")])
+def test_check_licence_allowed_one_passes(
+    entry: ModelEntry, allowed: tuple[str, ...] | None
+) -> None:
+    check_licence(entry, allowed)
+
+
+@pytest.mark.parametrize("allowed", [(), ("Apache-2.0", "CC-BY-4.0")])
+def test_check_licence_other_one_is_refused_by_name(
+    entry: ModelEntry, allowed: tuple[str, ...]
+) -> None:
+    with pytest.raises(LicenceRefused) as caught:
+        check_licence(entry, allowed)
+    assert "spleeter-2stems are under MIT" in str(caught.value)
+    assert all(name in str(caught.value) for name in allowed)

@@ -1,0 +1,60 @@
+import pytest
+
+from stemset.catalogue.strategies import BUILT_IN, Leaf, Node, find_strategy, parse_strategy
+from stemset.errors import InvalidStrategy, UnknownStrategy
+
+TWO_DEEP = {
+    "_": "spleeter-2stems",
+    "vocals": {"_": "spleeter-2stems", "vocals": "lead", "not_vocals": "bleed"},
+    "accompaniment": "band",
+}
+
+
+def test_parse_strategy_of_two_nodes_gives_the_tree() -> None:
+    strategy = parse_strategy(TWO_DEEP)
+
+    inner = Node("spleeter-2stems", (("vocals", Leaf("lead")), ("not_vocals", Leaf("bleed"))))
+    assert strategy == Node("spleeter-2stems", (("vocals", inner), ("accompaniment", Leaf("band"))))
+    assert strategy.stems() == ("lead", "bleed", "band")
+    assert strategy.models() == ("spleeter-2stems",)
+    assert strategy.tree() == TWO_DEEP
+
+
+@pytest.mark.parametrize(
+    ("tree", "says"),
+    [
+        ({"vocals": "vocals"}, "'_' must name a model"),
+        ({"_": "nothing", "vocals": "vocals"}, "There is no model 'nothing'"),
+        ({"_": "spleeter-2stems"}, "no slot of spleeter-2stems is listed"),
+        ({"_": "spleeter-2stems", "drums": "drums"}, "there is no slot 'drums'"),
+        ({"_": "spleeter-2stems", "not_drums": "d"}, "there is no slot 'not_drums'"),
+        ({"_": "spleeter-2stems", "vocals": "a", "accompaniment": "A"}, "two stems are named"),
+        ({"_": "spleeter-2stems", "vocals": "../x"}, "cannot name a stem"),
+        ({"_": "spleeter-2stems", "vocals": ""}, "cannot name a stem"),
+        ({"_": "spleeter-2stems", "vocals": ["a"]}, "expected a stem's name or a mapping"),
+        ({"_": "spleeter-2stems", 7: "a"}, "there is no slot 7"),
+        (None, "expected a stem's name or a mapping"),
+    ],
+)
+def test_parse_strategy_that_is_illegal_names_the_place(tree: object, says: str) -> None:
+    with pytest.raises(InvalidStrategy, match=says):
+        parse_strategy(tree, "mine")
+
+
+def test_parse_strategy_that_is_too_deep_is_refused() -> None:
+    tree: object = "vocals"
+    for _ in range(9):
+        tree = {"_": "spleeter-2stems", "vocals": tree}
+    with pytest.raises(InvalidStrategy, match="at most 8 models deep"):
+        parse_strategy(tree)
+
+
+def test_find_strategy_prefers_the_configured_one() -> None:
+    own = parse_strategy({"_": "spleeter-2stems", "vocals": "voice"})
+    assert find_strategy("spleeter-2stems", {"spleeter-2stems": own}) is own
+    assert find_strategy("spleeter-2stems") is BUILT_IN["spleeter-2stems"]
+
+
+def test_find_strategy_that_does_not_exist_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownStrategy, match="spleeter-2stems, vocals-only, minus-vocals"):
+        find_strategy("successive")

@@ -1,0 +1,263 @@
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stemset.audio.decode import Decoder
+from stemset.audio.encode import StemWriter, plan_encoding
+from stemset.audio.formats import Depth, OutputFormat, RecordingFormat
+from stemset.catalogue.strategies import find_strategy
+from stemset.errors import InputChanged, OutputBusy
+from stemset.pipeline.networks import Networks
+from stemset.pipeline.output import making_output
+from stemset.pipeline.plan import Job, OutputChoice, identify, plan_job
+from stemset.pipeline.run import Phase, Progress, run
+from stemset.pipeline.verify import verify_output
+
+STRATEGY = "spleeter-2stems"
+SECONDS = 3
+
+
+def write_wav(
+    path: Path, samples: NDArray[np.floating], rate_hz: int = 44_100, depth: Depth = Depth.S16
+) -> Path:
+    """Write samples as a WAV file with some tags, by the product's own writer."""
+    names = ("FL", "FR")[: len(samples)] if len(samples) > 1 else ("FC",)
+    layout = "stereo" if len(samples) > 1 else "mono"
+    source = RecordingFormat("wav", "", rate_hz, names, layout, depth, lossless=True, frames=None)
+    written = (
+        samples.astype(np.float32)
+        if depth.is_float
+        else np.rint(samples * (2.0 ** (depth.bits - 1) - 1)).astype(np.int32)
+    )
+    encoding = plan_encoding(OutputFormat.WAV, None, source)
+    with StemWriter(path.with_suffix(""), encoding, tags={"artist": "The Band"}) as writer:
+        writer.write(written)
+    return path
+
+
+def plan(path: Path, root: Path, choice: OutputChoice | None = None, **options: Any) -> Job:
+    return plan_job(
+        identify(path),
+        root=root,
+        strategy_name=STRATEGY,
+        strategy=find_strategy(options.pop("strategy", STRATEGY)),
+        choice=choice or OutputChoice(OutputFormat.FLAC),
+        **options,
+    )
+
+
+def decoded(path: Path) -> tuple[RecordingFormat, NDArray[Any]]:
+    with Decoder(path) as decoder:
+        return decoder.format, np.concatenate(list(decoder), axis=1)
+
+
+def hashes(folder: Path, suffix: str) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.glob(f"*{suffix}")
+    }
+
+
+@pytest.fixture
+def mix(song: NDArray[np.float32]) -> NDArray[np.float32]:
+    return song[:, : SECONDS * 44_100 + 11]
+
+
+@pytest.mark.parametrize("output_format", [OutputFormat.WAV, OutputFormat.FLAC])
+@pytest.mark.parametrize(
+    ("rate_hz", "depth"),
+    [(44_100, Depth.S16), (48_000, Depth.S24), (96_000, Depth.S24), (22_050, Depth.S16)],
+)
+def test_run_of_a_lossless_recording_keeps_rate_depth_and_frames_and_adds_up(
+    tmp_path: Path,
+    mix: NDArray[np.float32],
+    networks: Networks,
+    output_format: OutputFormat,
+    rate_hz: int,
+    depth: Depth,
+) -> None:
+    path = write_wav(tmp_path / "take.wav", mix, rate_hz, depth)
+    job = plan(path, tmp_path / "out", OutputChoice(output_format))
+
+    metadata = run(job, networks)
+
+    _, original = decoded(path)
+    scale = 2 ** (depth.bits - 1)
+    total = np.zeros(original.shape, np.int64)
+    for stem in ("vocals", "accompaniment"):
+        heard, samples = decoded(job.output / f"{stem}{output_format.suffix}")
+        assert (heard.rate_hz, heard.depth, heard.channels) == (rate_hz, depth, ("FL", "FR"))
+        assert samples.shape == original.shape
+        assert samples.any()
+        total += np.rint(samples.astype(np.float64) * scale).astype(np.int64)
+    np.testing.assert_array_equal(total, np.rint(original.astype(np.float64) * scale))
+    assert metadata["sum_to_mix"] == {
+        "exact": True,
+        "error_db": None,
+        "largest_error": 0.0,
+        "closing_stem": "accompaniment",
+    }
+
+
+@pytest.mark.parametrize("output_format", list(OutputFormat))
+def test_run_to_any_format_gives_an_output_that_verifies(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks, output_format: OutputFormat
+) -> None:
+    path = write_wav(tmp_path / "take.wav", mix)
+    job = plan(path, tmp_path / "out", OutputChoice(output_format))
+
+    run(job, networks)
+    found = verify_output(job.output, path)
+
+    assert found.problems == ()
+    assert found.sum_error is not None
+    assert found.sum_error.exact or (found.sum_error.db or 0) < -20
+
+
+def test_run_of_mono_float_to_wav_keeps_both(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "take.wav", 1.7 * mix[:1], 44_100, Depth.F32)
+    job = plan(path, tmp_path / "out", OutputChoice(OutputFormat.WAV))
+
+    metadata = run(job, networks)
+
+    heard, samples = decoded(job.output / "vocals.wav")
+    assert (heard.depth, samples.shape) == (Depth.F32, mix[:1].shape)
+    assert metadata["gain_db"] == 0
+    assert metadata["sum_to_mix"]["error_db"] < -140  # type: ignore[index]
+
+
+def test_run_twice_gives_the_same_bytes(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "take.wav", mix, 48_000, Depth.S24)
+    jobs = [plan(path, tmp_path / name, OutputChoice(OutputFormat.OPUS)) for name in "ab"]
+
+    for job in jobs:
+        run(job, networks)
+
+    for suffix in (".opus", ".dat", ".png", ".json"):
+        first, second = (hashes(job.output, suffix) for job in jobs)
+        first.pop("metadata.json", None)
+        second.pop("metadata.json", None)
+        assert first == second
+        assert first
+
+
+def test_run_that_overshoots_is_repeated_with_one_common_gain(
+    tmp_path: Path, song: NDArray[np.float32], networks: Networks
+) -> None:
+    loud = np.clip(4 * song[:, : SECONDS * 44_100], -0.999, 0.999)
+    path = write_wav(tmp_path / "loud.wav", loud)
+    job = plan(path, tmp_path / "out")
+
+    metadata = run(job, networks)
+
+    gain = 10 ** (metadata["gain_db"] / 20)  # type: ignore[operator]
+    assert gain < 1
+    _, original = decoded(path)
+    total = sum(decoded(job.output / f"{stem}.flac")[1] for stem in ("vocals", "accompaniment"))
+    assert np.abs(total - original * gain).max() <= 0.5001 / 32768
+    assert any("all stems carry" in warning for warning in metadata["warnings"])  # type: ignore[union-attr]
+    assert verify_output(job.output, path).problems == ()
+
+
+def test_run_describes_the_output_in_its_metadata(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "Übung 7.wav", mix, 48_000, Depth.S24)
+    job = plan(path, tmp_path / "out", OutputChoice(OutputFormat.OPUS), profile="h4n")
+
+    returned = run(job, networks)
+
+    metadata = json.loads((job.output / "metadata.json").read_text("utf-8"))
+    assert metadata == json.loads(json.dumps(returned))
+    assert job.output.name == f"ubung-7_{job.recording.sha256[:8]}"
+    assert metadata["recording"]["name"] == "Übung 7.wav"
+    assert metadata["recording"]["tags"]["artist"] == "The Band"
+    assert metadata["recording"]["frames"] == mix.shape[1]
+    assert metadata["profile"] == "h4n"
+    assert metadata["models"][0]["licence"] == "MIT"
+    vocals = metadata["stems"]["vocals"]
+    assert vocals["stem_type"] == "vocals"
+    assert -40 < vocals["measured_lufs"] < -5
+    assert 0 < vocals["peak_amplitude"] < 1
+    assert -12 <= vocals["stem_gain_adjustment_db"] <= 6.02
+    on_disk = {path.name for path in job.output.iterdir()} - {"metadata.json"}
+    assert on_disk == set(metadata["files"])
+    for stem in metadata["stems"].values():
+        named = (stem["stem_url"], stem["waveform_url"], *stem["peaks_urls"])
+        assert on_disk.issuperset((*named, *stem["companion_urls"]))
+    with av.open(str(job.output / "vocals.opus")) as file:
+        tags = {**file.metadata, **file.streams.audio[0].metadata}
+    assert tags["artist" if "artist" in tags else "ARTIST"] == "The Band"
+
+
+def test_run_of_silence_names_the_silent_stems(tmp_path: Path, networks: Networks) -> None:
+    path = write_wav(tmp_path / "silence.wav", np.zeros((2, 50_000)))
+
+    metadata = run(plan(path, tmp_path / "out"), networks)
+
+    assert metadata["stems"]["vocals"]["measured_lufs"] is None  # type: ignore[index]
+    assert "The stem vocals is silent." in metadata["warnings"]  # type: ignore[operator]
+
+
+def test_run_reports_progress_that_only_grows(
+    tmp_path: Path, song: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "long.wav", np.tile(song, (1, 4)))
+    seen: list[Progress] = []
+
+    run(plan(path, tmp_path / "out"), networks, on_progress=seen.append)
+
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert {progress.phase for progress in seen} == set(Phase)
+
+
+def test_run_of_a_file_that_changes_meanwhile_leaves_nothing(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "take.wav", mix)
+    job = plan(path, tmp_path / "out")
+
+    def touch(_: Progress) -> None:
+        os.utime(path, (1, 1))
+
+    with pytest.raises(InputChanged):
+        run(job, networks, on_progress=touch)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_run_while_another_makes_the_output_is_refused(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "take.wav", mix)
+    job = plan(path, tmp_path / "out")
+
+    with making_output(job.root, job.output_name), pytest.raises(OutputBusy):
+        run(job, networks)
+
+
+def test_run_in_the_original_manner_keeps_nothing_above_11_khz(
+    tmp_path: Path, mix: NDArray[np.float32], networks: Networks
+) -> None:
+    path = write_wav(tmp_path / "take.wav", mix)
+    job = plan(path, tmp_path / "out", original_manner=True)
+
+    metadata = run(job, networks)
+
+    assert metadata["sum_to_mix"] is None
+    _, vocals = decoded(job.output / "vocals.flac")
+    power = np.abs(np.fft.rfft(vocals[0])) ** 2
+    border = int(11_100 / 22_050 * len(power))
+    assert power[border:].sum() < 1e-5 * power.sum()

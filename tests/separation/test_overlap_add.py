@@ -1,0 +1,78 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from halves import Halves
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stemset.separation.network import Samples
+from stemset.separation.overlap_add import OverlapAdd, fade_in
+
+
+def stream(network: Any, mix: Samples, cuts: list[int]) -> tuple[Samples, Samples]:
+    overlap_add = OverlapAdd(network, lanes=len(mix))
+    given_back: list[tuple[Samples, Samples]] = []
+    for start, end in zip([0, *cuts], [*cuts, mix.shape[-1]], strict=True):
+        given_back += overlap_add.push(mix[..., start:end])
+    given_back += overlap_add.finish()
+    mixes, stems = zip(*given_back, strict=True) if given_back else ((mix,), (mix[:, None],))
+    return np.concatenate(mixes, axis=-1), np.concatenate(stems, axis=-1)
+
+
+def noise(frames: int, lanes: int = 1) -> Samples:
+    return np.random.default_rng(frames).standard_normal((lanes, 2, frames)).astype(np.float32)
+
+
+@given(
+    frames=st.integers(1, 5000),
+    cuts=st.lists(st.integers(0, 5000), max_size=6),
+    overlap=st.sampled_from([0, 1, 200, 500]),
+    lead=st.sampled_from([0, 70]),
+)
+@settings(deadline=None)
+def test_stream_of_any_length_and_cuts_gives_every_frame_once(
+    frames: int, cuts: list[int], overlap: int, lead: int
+) -> None:
+    mix = noise(frames)
+    network = Halves(overlap_frames=overlap, lead_frames=lead)
+
+    back, stems = stream(network, mix, sorted(cut for cut in cuts if cut <= frames))
+
+    np.testing.assert_array_equal(back, mix)
+    assert stems.shape == (1, 1, 2, frames)
+    np.testing.assert_allclose(stems[:, 0], mix / 2, atol=1e-6)
+
+
+def test_stream_without_crossfade_sums_the_overlaps() -> None:
+    mix = np.ones((1, 2, 1800), np.float32)
+
+    _, stems = stream(Halves(crossfaded=False), mix, [])
+
+    assert (stems[..., :800] == 0.5).all()
+    assert (stems[..., 800:1000] == 1.0).all()
+    assert (stems[..., 1000:1600] == 0.5).all()
+
+
+def test_stream_of_silence_runs_no_network() -> None:
+    network = Halves()
+
+    _, stems = stream(network, np.zeros((1, 2, 4000), np.float32), [])
+
+    assert network.calls == 0
+    assert not stems.any()
+
+
+def test_stream_holds_no_more_than_a_chunk_and_an_overlap() -> None:
+    overlap_add = OverlapAdd(Halves(), lanes=1)
+    given_back = 0
+    for _ in range(50):
+        given_back += sum(mix.shape[-1] for mix, _ in overlap_add.push(noise(100)))
+    assert given_back >= 50 * 100 - 1000
+
+
+@pytest.mark.parametrize("frames", [0, 1, 16, 65_536])
+def test_fade_in_and_its_mirror_sum_to_one(frames: int) -> None:
+    rising = fade_in(frames)
+
+    np.testing.assert_allclose(rising + rising[::-1], np.ones(frames), atol=1e-6)
