@@ -89,8 +89,7 @@ def closed(
             closing.push_mix(blocks[index])
         for signal, samples in outcome:
             closing.push_signal(signal, samples)
-        if taken := closing.take():
-            stems.append(taken)
+        stems += closing.take()
     return [*stems, *closing.finish()]
 
 

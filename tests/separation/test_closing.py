@@ -85,12 +85,10 @@ def test_signals_that_arrive_late_short_or_long_are_aligned_to_the_mix(
     parts: list[dict[str, np.ndarray]] = []
     for block in np.split(mix, sorted(mix_cuts), axis=1):
         closing.push_mix(block)
-        if ready := closing.take():
-            parts.append(dict(ready))
+        parts += [dict(ready) for ready in closing.take()]
     for block in np.split(vocals, sorted(signal_cuts), axis=1):
         closing.push_signal(VOCALS, block)
-        if ready := closing.take():
-            parts.append(dict(ready))
+        parts += [dict(ready) for ready in closing.take()]
     parts += [dict(part) for part in closing.finish()]
 
     stems = {name: np.concatenate([part[name] for part in parts], axis=1) for name in PLAN.names}

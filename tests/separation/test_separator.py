@@ -47,8 +47,7 @@ def separate(
         closing.push_mix(block)
         for signal, part in separator.push(block):
             closing.push_signal(signal, part)
-        if ready := closing.take():
-            parts.append(ready)
+        parts += closing.take()
     for signal, part in separator.finish():
         closing.push_signal(signal, part)
     parts += closing.finish()

@@ -81,11 +81,16 @@ class Stage(Generic[Item]):
 
 
 class ReadAhead(Iterator[Item]):
-    """Iterates in a thread of its own, some items ahead; an error of the source is raised here."""
+    """Iterates in a thread of its own, some items ahead; an error of the source is raised here.
+
+    Attributes:
+        waited_s: Wall time that was spent waiting for items.
+    """
 
     def __init__(self, items: Iterable[Item], *, depth: int) -> None:
         """Start the thread; at most ``depth`` items wait."""
         self._items = items
+        self.waited_s = 0.0
         self._ready: queue.Queue[Item | BaseException | None] = queue.Queue(depth)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stemset-read-ahead", daemon=True)
@@ -93,7 +98,9 @@ class ReadAhead(Iterator[Item]):
 
     def __next__(self) -> Item:
         """The next item."""
+        begun = time.perf_counter()
         item = self._ready.get()
+        self.waited_s += time.perf_counter() - begun
         if item is None:
             raise StopIteration
         if isinstance(item, BaseException):

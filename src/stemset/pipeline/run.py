@@ -32,7 +32,7 @@ from stemset.separation.separator import Separator
 from stemset.separation.signals import SignalPlan, plan_signals
 
 _BLOCKS_AHEAD = 8
-_STEM_BLOCKS_WAITING = 2
+_STEM_BLOCKS_WAITING = 8
 _GAIN_STEP_DB = 0.01
 
 
@@ -163,12 +163,14 @@ class _Runner:
                 name: stack.enter_context(_Stem(name, self.folder, self.job))
                 for name in self.plan.names
             }
-            separate_s = 0.0
-            for written, spent_s in _separated(blocks, separator, closing, self._clock()):
-                separate_s += spent_s
+            started, handing_s = time.perf_counter(), 0.0
+            for written in _separated(blocks, separator, closing, self._clock()):
+                ready = time.perf_counter()
                 if gain_db or not closing.overshoot.clipped:
                     for name, samples in written.items():
                         stems[name].put(samples)
+                handing_s += time.perf_counter() - ready
+            separate_s = time.perf_counter() - started - handing_s - blocks.waited_s
             wasted = closing.overshoot.clipped and not gain_db
             return Pass(
                 stems={} if wasted else {name: stem.finish() for name, stem in stems.items()},
@@ -195,26 +197,17 @@ class _Runner:
 
 def _separated(
     blocks: Iterator[NDArray[np.floating]], separator: Separator, closing: Closing, clock: "_Clock"
-) -> Iterator[tuple[Mapping[str, Block], float]]:
-    """Run the blocks of the mix through the tree.
-
-    Yields:
-        The next frames of all stems, and the time that they took.
-    """
+) -> Iterator[Mapping[str, Block]]:
+    """Run the blocks of the mix through the tree; yields the next frames of all stems."""
     for block in blocks:
-        started = time.perf_counter()
         closing.push_mix(block)
         for signal, part in separator.push(block):
             closing.push_signal(signal, part)
-        ready = closing.take() or {}
-        yield ready, time.perf_counter() - started
+        yield from closing.take()
         clock.tick(block.shape[-1])
-    started = time.perf_counter()
     for signal, part in separator.finish():
         closing.push_signal(signal, part)
-    for ready in closing.finish():
-        yield ready, time.perf_counter() - started
-        started = time.perf_counter()
+    yield from closing.finish()
 
 
 class _Stem:

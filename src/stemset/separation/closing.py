@@ -19,6 +19,8 @@ from stemset.separation.signals import Signal, SignalPlan
 
 Block = NDArray[np.floating | np.signedinteger]
 _FLOAT64_FROM_BITS = 25
+# A network gives half a million frames at once; pieces keep what follows it small.
+_PIECE_FRAMES = 1 << 16
 
 
 @dataclass(slots=True)
@@ -129,26 +131,25 @@ class Closing:
         """Take a block of a signal, ``(channels, frames)``."""
         self._signals[signal].push(block)
 
-    def take(self) -> Mapping[str, Block] | None:
-        """Give the frames that all signals have reached.
+    def take(self) -> Iterator[Mapping[str, Block]]:
+        """Give the frames that all signals have reached, in pieces.
 
-        Returns:
+        Yields:
             For each stem ``(channels, n)``: ``int32`` right-aligned for an integer depth,
-            otherwise ``float32``. None if there is nothing yet.
+            otherwise ``float32``.
         """
-        ready = min(fifo.frames for fifo in (self._mix, *self._signals.values()))
-        return self._close(ready) if ready else None
+        while ready := min(fifo.frames for fifo in (self._mix, *self._signals.values())):
+            yield self._close(min(ready, _PIECE_FRAMES))
 
     def finish(self) -> Iterator[Mapping[str, Block]]:
         """Give what is left: every stem has exactly as many frames as the mix."""
-        if ready := self.take():
-            yield ready
+        yield from self.take()
         missing = self._mix.frames
         if missing:
             channels = self._mix.blocks[0].shape[0]
             for fifo in self._signals.values():
                 fifo.push(np.zeros((channels, missing - fifo.frames), np.float32))
-            yield self._close(missing)
+            yield from self.take()
 
     def _close(self, frames: int) -> Mapping[str, Block]:
         mix = self._mix.take(frames)

@@ -28,6 +28,10 @@ _RUNTIME_ERRORS = (
     MemoryError,
 )
 _ONLY_ERRORS = 3
+# Source: malloc.h of glibc.
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+_LARGE_BYTES = 1 << 20
 
 
 class OnnxGraph:
@@ -48,6 +52,7 @@ class OnnxGraph:
         options.log_severity_level = _ONLY_ERRORS
         # Waiting threads that spin would burn the cores that decode and encode.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        _keep_memory_small()
         try:
             self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except _RUNTIME_ERRORS as error:
@@ -64,6 +69,18 @@ class OnnxGraph:
             return cast("Samples", self._session.run(None, inputs)[0])
         except _RUNTIME_ERRORS as error:
             raise NetworkFailed(f"The network failed while it computed: {error}") from error
+
+
+def _keep_memory_small() -> None:
+    """Have large blocks returned to the system as soon as they are free.
+
+    glibc raises its threshold for this with every large block that is freed, and then keeps
+    them: 65 MB of the 550 MB that splitting 48 kHz stereo takes.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def _return_freed_memory() -> None:
