@@ -8,6 +8,7 @@ Source: audiowaveform, "Data file format", version 2.
 """
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -141,7 +142,8 @@ class _Level:
         return done
 
     def discard(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what it still held need not reach a full disk
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
     def _put(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
