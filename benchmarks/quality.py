@@ -18,13 +18,18 @@ MODEL = "spleeter-2stems"
 WINDOW_S = 0.1
 # Windows as quiet as this, next to full scale, hold nothing that one could hear an error in.
 SILENCE_DB = -60
+EDGE_FRAMES = 4410
 FLOAT_WAV = ("--format", "wav", "--depth", "32f")
 
 Samples = NDArray[np.float64]
 
 
 def parity(bench: Bench) -> Iterator[Row]:
-    """The engine in the original manner against the peer's own output, sample by sample."""
+    """The engine in the original manner against the peer's own output, sample by sample.
+
+    The first and last 0.1 s are left out: there fewer windows overlap, and the peer divides by
+    what there are, where a stream divides by what there will be.
+    """
     song = bench.song(MINUTES_3)
     measure(bench.split(song, *FLOAT_WAV, "--original-manner"), bench.log)
     ours = {stem: samples_of(bench.stem(stem)) for stem in STEMS}
@@ -32,9 +37,12 @@ def parity(bench: Bench) -> Iterator[Row]:
     for stem in STEMS:
         theirs = samples_of(bench.output / f"{stem}.wav")
         frames = theirs.shape[1]  # the peer drops what does not fill its last window
-        error = ours[stem][:, :frames] - theirs
-        value = decibels(theirs, error)
-        yield at_least(60, f"Parity in the original manner, {stem}", value, "dB", "whole song")
+        inner = slice(EDGE_FRAMES, frames - EDGE_FRAMES)
+        error = ours[stem][:, inner] - theirs[:, inner]
+        value = decibels(theirs[:, inner], error)
+        yield at_least(
+            60, f"Parity in the original manner, {stem}", value, "dB", "all but 0.1 s at the ends"
+        )
 
 
 def borders(bench: Bench) -> Iterator[Row]:

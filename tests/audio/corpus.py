@@ -334,6 +334,13 @@ def empty_then_list() -> bytes:
     return chunk(b"RIFF", b"WAVE" + content + chunk(b"LIST", b"INFOISFT" + bytes(4000)))
 
 
+def endless_chunk() -> bytes:
+    """Return a Wave64 file whose first chunk ends beyond every position that a file can have."""
+    content = encoded("pcm_s24le", "w64")
+    size = content.index(b"fmt ") + 16
+    return content[:size] + struct.pack("<Q", 2**64 - 1) + content[size + 8 :]
+
+
 def big_endian() -> bytes:
     """Return a RIFX file."""
     fmt = chunk(b"fmt ", wav_format(2, "16", order=">"), order=">")
@@ -419,6 +426,7 @@ LYING = {
     "4-ghz.wav": Case(claiming(rate_hz=UNKNOWN_32), "audio_rate"),
     "data-too-long.wav": Case(pcm(data_size=1_000_000), "audio_truncated"),
     "data-of-5-gb.wav": Case(pcm(rf64, data_bytes=5 * 10**9), "audio_truncated"),
+    "chunk-of-2^63.w64": Case(made(endless_chunk), "audio_unsupported"),
     "13-hours.flac": Case(partial(silent_flac, seconds=13 * 3600), "audio_too_long"),
     "10-hours.flac": Case(partial(silent_flac, seconds=36_000), "audio_too_long", limit_s=3600),
     "10-hours-unsaid.flac": Case(

@@ -21,7 +21,7 @@ def drawn(path: Path) -> NDArray[np.uint8]:
         picture = next(file.decode(video=0)).to_ndarray(format="rgba")
     assert picture.shape == (HEIGHT, WIDTH, 4)
     assert (picture[..., :3] == 255).all()
-    return picture[..., 3]
+    return picture[..., 3].astype(np.uint8)
 
 
 @pytest.mark.parametrize("frames", [1, 300, 480_000, 5_000_000])

@@ -21,7 +21,7 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stemset.audio.formats import MAX_CHANNELS, Depth, RecordingFormat
+from stemset.audio.formats import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Depth, RecordingFormat
 
 BLOCK_FRAMES = 65_536
 """Frames of a block; only the last block of a recording is shorter."""
@@ -31,7 +31,8 @@ BLOCK_HEAD = struct.Struct("<I")
 SAMPLE_BYTES = {"u8": 1, "s16": 2, "s32": 4, "flt": 4, "dbl": 8}
 """Bytes of a sample on the wire, by FFmpeg's name of the (packed) sample format."""
 
-MAX_LINE_BYTES = 2**20
+MAX_LINE_BYTES = 2**22
+"""Most bytes of a line: 64 tags of 4,096 characters, each 12 bytes as JSON, and some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,13 @@ def format_from_json(values: dict[str, Any]) -> RecordingFormat:
     Raises:
         TypeError, ValueError, KeyError: if ``values`` are not such a format.
     """
-    return RecordingFormat(
-        **{
-            **values,
-            "depth": Depth(values["depth"]),
-            "channels": tuple(values["channels"]),
-            "warnings": tuple(values["warnings"]),
-        }
-    )
+    channels, rate_hz = tuple(map(str, values["channels"])), int(values["rate_hz"])
+    if not (1 <= len(channels) <= MAX_CHANNELS and MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ):
+        raise ValueError(f"{len(channels)} channels at {rate_hz} Hz")
+    checked = {
+        "depth": Depth(values["depth"]),
+        "channels": channels,
+        "rate_hz": rate_hz,
+        "warnings": tuple(map(str, values["warnings"])),
+    }
+    return RecordingFormat(**{**values, **checked})

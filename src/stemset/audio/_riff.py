@@ -90,7 +90,7 @@ _MAX_CHUNKS = 4096
 def _read(file: SeekableFile, file_bytes: int) -> WavPromise | None:
     """Find the chunks that matter, the outer one included, and compare them with the file."""
     order, end, form, data_bytes_64 = "<", 0, None, None
-    for chunk in _chunks(file):
+    for chunk in _chunks(file, file_bytes):
         if chunk.name in _BYTE_ORDERS:
             end, order = chunk.start + chunk.size, _BYTE_ORDERS[chunk.name]
         elif chunk.name == b"ds64":
@@ -104,7 +104,7 @@ def _read(file: SeekableFile, file_bytes: int) -> WavPromise | None:
     return None
 
 
-def _chunks(file: SeekableFile) -> Iterator[_Chunk]:
+def _chunks(file: SeekableFile, file_bytes: int) -> Iterator[_Chunk]:
     """Yield the outer chunk, then those inside; the file stands at the start of each content."""
     magic = file.read(4)
     file.seek(0, os.SEEK_SET)
@@ -114,6 +114,8 @@ def _chunks(file: SeekableFile) -> Iterator[_Chunk]:
     head = struct.Struct("<4s12xQ" if wide else _BYTE_ORDERS[magic] + "4sI")
     own_bytes, align, position = (head.size, 8, 0) if wide else (0, 2, 0)
     for index in range(_MAX_CHUNKS):
+        if position >= file_bytes:
+            return
         file.seek(position, os.SEEK_SET)
         name, size = head.unpack(file.read(head.size))
         chunk = _Chunk(name, position + head.size, max(size - own_bytes, 0))

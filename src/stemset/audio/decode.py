@@ -8,36 +8,23 @@ like any other input.
 
 import json
 import os
-import signal
-import stat
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
-from io import BufferedReader, FileIO
+from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemset.audio._decoder_wire import (
-    BLOCK_FRAMES,
-    BLOCK_HEAD,
-    MAX_LINE_BYTES,
-    DecodeLimits,
-    format_from_json,
-)
+from stemset.audio._decoder_child import DecoderChild
+from stemset.audio._decoder_wire import BLOCK_FRAMES, BLOCK_HEAD, DecodeLimits, format_from_json
+from stemset.audio._input_file import InputFile, printable
 from stemset.audio.formats import Depth, RecordingFormat
 from stemset.errors import (
     DecoderFailed,
     InputChanged,
-    InputEmpty,
     InputError,
-    InputNotFound,
-    InputUnreadable,
     NonFiniteSamples,
 )
 
@@ -87,10 +74,10 @@ class Decoder:
         self.frames = 0
         self.cpu_s = 0.0
         with ExitStack() as resources:
-            self._file = _InputFile(path)
+            self._file = InputFile(path)
             resources.callback(self._file.close)
-            self._process = _Process(self._file.descriptor, limits or DecodeLimits())
-            resources.callback(self._process.close)
+            self._child = DecoderChild(self._file.descriptor, limits or DecodeLimits())
+            resources.callback(self._child.close)
             self.format, self._samples = self._read_format()
             self.warnings = list(self.format.warnings)
             self._resources = resources.pop_all()
@@ -139,7 +126,7 @@ class Decoder:
             recording = format_from_json(head["format"])
             return recording, _WireSamples.of(recording, head["sample"], planar=head["planar"])
         except (KeyError, TypeError, ValueError) as error:
-            raise self._error(DecoderFailed, _FAILED + "sent an unknown format") from error
+            raise self._failed("sent an unknown format") from error
 
     def _read_frame_count(self) -> int:
         """Read the head of a block."""
@@ -147,40 +134,41 @@ class Decoder:
         self._fill(memoryview(head))
         (frames,) = BLOCK_HEAD.unpack(head)
         if frames > BLOCK_FRAMES:
-            raise self._error(DecoderFailed, _FAILED + f"sent a block of {frames:,} frames")
+            raise self._failed(f"sent a block of {frames:,} frames")
         return frames
 
     def _read_end(self) -> None:
         """Read the closing line."""
         end = self._read_message()
-        if end.get("frames") != self.frames:
-            raise self._error(DecoderFailed, _FAILED + f"sent only {self.frames:,} frames")
+        try:
+            frames, warnings, cpu_s = end["frames"], list(map(str, end["warnings"])), end["cpu_s"]
+            self.cpu_s = float(cpu_s)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._failed("sent an unknown ending") from error
+        if frames != self.frames:
+            raise self._failed(f"sent only {self.frames:,} frames")
         if self._file.has_changed():
             raise self._error(InputChanged, "")
-        try:
-            self.warnings = [str(warning) for warning in end["warnings"]]
-            self.cpu_s = float(end["cpu_s"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._error(DecoderFailed, _FAILED + "sent an unknown ending") from error
+        self.warnings = warnings
 
     def _read_message(self) -> dict[str, Any]:
         """Read a line, and raise the error that it holds."""
-        line = self._process.read_line()
+        line = self._child.read_line()
         if not line:
-            raise self._error(DecoderFailed, self._process.fate())
+            raise self._failed(self._child.fate())
         try:
-            message: dict[str, Any] = json.loads(line)
+            message: dict[str, Any] = dict(json.loads(line))
             if "error" not in message:
                 return message
             kind, detail = _ERRORS[message["error"]["code"]], str(message["error"]["detail"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._error(DecoderFailed, _FAILED + "sent an unknown message") from error
-        raise self._error(kind, detail)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise self._failed("sent an unknown message") from error
+        raise self._error(kind, printable(detail))
 
     def _fill(self, view: memoryview) -> None:
         """Read exactly as many bytes as ``view`` has."""
-        if not self._process.fill(view):
-            raise self._error(DecoderFailed, self._process.fate())
+        if not self._child.fill(view):
+            raise self._failed(self._child.fate())
 
     def _refuse_non_finite(self, block: Samples) -> None:
         if self._samples.is_float and not np.isfinite(block).all():
@@ -191,6 +179,10 @@ class Decoder:
                 f"holds a sample that is not finite: frame {frame:,}, at {at_s:.3f} s",
             )
 
+    def _failed(self, what: str) -> InputError:
+        """Return the error that the decoder process itself has failed."""
+        return self._error(DecoderFailed, f"cannot be decoded: the decoder process {what}")
+
     def _error(self, kind: type[InputError], detail: str) -> InputError:
         """Return an error about this file; that it changed explains any other."""
         if self._file.has_changed():
@@ -199,139 +191,6 @@ class Decoder:
 
 
 _ERRORS = {kind.code: kind for kind in InputError.__subclasses__()}
-
-
-class _InputFile:
-    """A regular file, open for reading.
-
-    Attributes:
-        name: The path, with everything that is not printable escaped.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = _printable(os.fsdecode(path))
-        self._file = _open_regular(path, self.name)
-        self._opened = os.fstat(self._file.fileno())
-        if self._opened.st_size == 0:
-            self._file.close()
-            raise InputEmpty(f"{self.name} is empty.")
-
-    @property
-    def descriptor(self) -> int:
-        """The open file."""
-        return self._file.fileno()
-
-    def has_changed(self) -> bool:
-        """Whether somebody wrote to the file since it was opened; it may have been deleted."""
-        if self._file.closed:
-            return False
-        now = os.fstat(self._file.fileno())
-        before = self._opened
-        return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _open_regular(path: str | os.PathLike[str], name: str) -> FileIO:
-    """Open a file without ever waiting for it, as a FIFO or a device would make one do.
-
-    Raises:
-        InputNotFound: if there is nothing at the path.
-        InputUnreadable: if it is no regular file, or may not be read.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InputNotFound(f"{name} does not exist.") from error
-    except OSError as error:
-        raise InputUnreadable(f"{name} cannot be opened: {error.strerror}.") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise InputUnreadable(f"{name} is not a regular file.")
-    return FileIO(descriptor)
-
-
-def _printable(name: str) -> str:
-    """Return a name that can be printed: a file's name may hold newlines and half characters."""
-    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-    return "".join(escaped)
-
-
-class _Process:
-    """The decoder process, from outside."""
-
-    def __init__(self, descriptor: int, limits: DecodeLimits) -> None:
-        """Start it on an open file.
-
-        Raises:
-            DecoderFailed: if it cannot be started.
-        """
-        self._limits = limits
-        self._closed = False
-        try:
-            # Its working directory is empty, and removed as soon as the process stands in it.
-            with tempfile.TemporaryDirectory(prefix="stemset-decoder-") as folder:
-                self._process = subprocess.Popen(  # noqa: S603  our own program, without a shell
-                    [sys.executable, "-I", "-m", _PROGRAM, json.dumps(asdict(limits))],
-                    stdin=descriptor,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    cwd=folder,
-                    env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
-                    process_group=0,  # Ctrl-C is the parent's to handle
-                )
-        except OSError as error:
-            raise DecoderFailed(f"The decoder process cannot be started: {error}.") from error
-        self._output = cast("BufferedReader", self._process.stdout)
-        self._complaints = cast("BufferedReader", self._process.stderr)
-
-    def read_line(self) -> bytes:
-        """Return the next line; nothing at the end."""
-        with suppress(ValueError):  # another thread closed it
-            return self._output.readline(MAX_LINE_BYTES)
-        return b""
-
-    def fill(self, view: memoryview) -> bool:
-        """Read as many bytes as ``view`` has, and return whether there were so many."""
-        with suppress(ValueError):  # another thread closed it
-            return self._output.readinto(view) == len(view)
-        return False
-
-    def fate(self) -> str:
-        """Say how the process ended."""
-        if self._closed:
-            return _FAILED + "was closed before the end"
-        status = self._wait()
-        if status == -signal.SIGXCPU:
-            return _FAILED + f"used up the allowed {self._limits.max_cpu_s:,} CPU-seconds"
-        if status < 0:
-            return _FAILED + f"was ended by {signal.Signals(-status).name}"
-        last_words = self._complaints.read().decode(errors="replace").strip().splitlines()[-1:]
-        return _FAILED + f"ended with status {status}: {_printable(''.join(last_words))}"
-
-    def close(self) -> None:
-        """End the process, whatever it is doing."""
-        self._closed = True
-        self._process.kill()
-        self._wait()
-        self._output.close()
-        self._complaints.close()
-
-    def _wait(self) -> int:
-        """Return the exit status of a process that has ended, or must."""
-        try:
-            return self._process.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return -signal.SIGKILL
-
-
-_FAILED = "cannot be decoded: the decoder process "
-_PROGRAM = "stemset.audio.decoder_process"
-_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # a Python that needs them must start
-_END_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from stemset.audio._decoder_wire import (
     DecodeLimits,
     format_to_json,
 )
-from stemset.audio._ffmpeg_reader import Recording
+from stemset.audio._recording import Recording
 from stemset.errors import DecoderFailed, InputUnreadable, StemsetError
 
 STANDARD_DESCRIPTORS = 3

@@ -29,6 +29,7 @@ from stemset.pipeline.plan import (
     plan_job,
     refuse_other_settings,
 )
+from stemset.separation.signals import plan_signals
 
 _ENDINGS = """
     aac ac3 aif aiff amr ape au avi caf eac3 flac m4a m4b m4v mka mkv mov mp2 mp3 mp4 mpeg mpg mts
@@ -136,6 +137,11 @@ def _run_one(batch: Batch, path: Path, report: Report, seen: set[str]) -> None:
             return
         if not batch.replaces:
             refuse_other_settings(batch.root, recording, wanted)
+    if not batch.dry_run:
+        batch.networks.load_ahead(
+            plan_signals(batch.strategy, original_manner=batch.original_manner),
+            original_manner=batch.original_manner,
+        )
     job = plan_job(
         recording,
         root=batch.root,

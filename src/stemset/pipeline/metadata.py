@@ -50,13 +50,15 @@ class Timings:
     Attributes:
         ready_s: From the start of the run until networks are loaded.
         decode_cpu_s: CPU time of the decoder process.
-        separate_s: Wall time of resampling, networks and closing.
+        separate_s: Wall time of resampling and networks.
+        close_s: Wall time of aligning, rounding and closing the sum.
         stems_s: For each stem, wall time of encoding and measuring.
     """
 
     ready_s: float
     decode_cpu_s: float
     separate_s: float
+    close_s: float
     stems_s: Mapping[str, float]
 
 
@@ -119,6 +121,7 @@ def build_metadata(
             "ready_s": round(timings.ready_s, 3),
             "decode_cpu_s": round(timings.decode_cpu_s, 3),
             "separate_s": round(timings.separate_s, 3),
+            "close_s": round(timings.close_s, 3),
             "stems_s": {name: round(spent, 3) for name, spent in timings.stems_s.items()},
             "gpu_s": 0.0,
         },

@@ -1,10 +1,13 @@
 """Loaded networks, kept warm from one recording to the next."""
 
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from stemset.catalogue.entries import find
 from stemset.catalogue.weights import load_path
+from stemset.errors import StemsetError
 from stemset.separation.network import Network
 from stemset.separation.networks import load_network
 from stemset.separation.signals import SignalPlan
@@ -28,6 +31,16 @@ class Networks:
         self._cache = cache
         self._threads = threads or _cores()
         self._loaded: dict[tuple[str, frozenset[str], bool], Network] = {}
+        self._lock = threading.Lock()
+
+    def load_ahead(self, plan: SignalPlan, *, original_manner: bool = False) -> None:
+        """Begin to load in a thread of its own; ``load`` waits for it, and meets its errors."""
+
+        def run() -> None:
+            with suppress(StemsetError):
+                self.load(plan, original_manner=original_manner)
+
+        threading.Thread(target=run, name="stemset-load", daemon=True).start()
 
     def load(self, plan: SignalPlan, *, original_manner: bool = False) -> dict[str, Network]:
         """Load what a plan needs and is not loaded yet.
@@ -37,10 +50,11 @@ class Networks:
             ModelCorrupt: Weights are damaged.
             NetworkFailed: The runtime does not load them.
         """
-        return {
-            model: self._load(model, slots, original_manner=original_manner)
-            for model, slots in plan.network_slots().items()
-        }
+        with self._lock:
+            return {
+                model: self._load(model, slots, original_manner=original_manner)
+                for model, slots in plan.network_slots().items()
+            }
 
     def _load(self, model: str, slots: frozenset[str], *, original_manner: bool) -> Network:
         key = (model, slots, original_manner)

@@ -6,7 +6,7 @@ encoded and measured in a thread of its own, all at the same time, with bounded 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stemset.audio.decode import DecodeLimits, Decoder
+from stemset.audio.decode import DecodeLimits, Decoder, Samples
 from stemset.audio.encode import StemWriter
 from stemset.audio.loudness import LoudnessMeter
 from stemset.audio.peaks import PeaksWriter
@@ -29,10 +29,11 @@ from stemset.pipeline.output import making_output
 from stemset.pipeline.plan import Job
 from stemset.separation.closing import Block, Closing, Overshoot, SumError
 from stemset.separation.separator import Separator
-from stemset.separation.signals import SignalPlan, plan_signals
+from stemset.separation.signals import Signal, SignalPlan, plan_signals
 
 _BLOCKS_AHEAD = 8
 _STEM_BLOCKS_WAITING = 8
+_CLOSING_BLOCKS_WAITING = 8
 _GAIN_STEP_DB = 0.01
 
 
@@ -158,56 +159,107 @@ class _Runner:
             stack.callback(blocks.stop)
             separator = self._separator()
             ready_s = time.perf_counter() - self.begun
-            closing = Closing(self.plan, self.job.encoding.depth, gain=10 ** (gain_db / 20))
             stems = {
                 name: stack.enter_context(_Stem(name, self.folder, self.job))
                 for name in self.plan.names
             }
-            started, handing_s = time.perf_counter(), 0.0
-            for written in _separated(blocks, separator, closing, self._clock()):
-                ready = time.perf_counter()
-                if gain_db or not closing.overshoot.clipped:
-                    for name, samples in written.items():
-                        stems[name].put(samples)
-                handing_s += time.perf_counter() - ready
-            separate_s = time.perf_counter() - started - handing_s - blocks.waited_s
-            wasted = closing.overshoot.clipped and not gain_db
+            closing = _ClosingStage(
+                Closing(self.plan, self.job.encoding.depth, gain=10 ** (gain_db / 20)),
+                stems,
+                only_without_overshoot=not gain_db,
+            )
+            stack.callback(closing.stop)
+            separate_s = self._separate(blocks, separator, closing)
+            overshoot = closing.finish()
+            wasted = overshoot.clipped and not gain_db
             return Pass(
                 stems={} if wasted else {name: stem.finish() for name, stem in stems.items()},
                 frames=decoder.frames,
                 sum_error=closing.sum_error,
-                overshoot=closing.overshoot,
+                overshoot=overshoot,
                 warnings=tuple(decoder.warnings),
                 timings=Timings(
                     ready_s=ready_s,
                     decode_cpu_s=decoder.cpu_s,
                     separate_s=separate_s,
+                    close_s=closing.busy_s,
                     stems_s={name: stem.busy_s for name, stem in stems.items()},
                 ),
             )
+
+    def _separate(
+        self, blocks: ReadAhead[Samples], separator: Separator, closing: "_ClosingStage"
+    ) -> float:
+        """Run the blocks of the mix through the tree; returns the time that this took."""
+        clock = _Clock(self.on_progress, self.job.source.frames)
+        busy_s = 0.0
+        for block in blocks:
+            closing.put_mix(block)
+            begun = time.perf_counter()
+            signals = list(separator.push(block))
+            busy_s += time.perf_counter() - begun
+            closing.put_signals(signals)
+            clock.tick(block.shape[-1])
+        begun = time.perf_counter()
+        signals = list(separator.finish())
+        busy_s += time.perf_counter() - begun
+        closing.put_signals(signals)
+        return busy_s
 
     def _separator(self) -> Separator:
         source = self.job.source
         networks = self.networks.load(self.plan, original_manner=self.job.original_manner)
         return Separator(self.plan, networks, rate_hz=source.rate_hz, channels=source.channels)
 
-    def _clock(self) -> "_Clock":
-        return _Clock(self.on_progress, self.job.source.frames)
 
+class _ClosingStage:
+    """Aligns and closes in a thread of its own, and hands the stems to theirs."""
 
-def _separated(
-    blocks: Iterator[NDArray[np.floating]], separator: Separator, closing: Closing, clock: "_Clock"
-) -> Iterator[Mapping[str, Block]]:
-    """Run the blocks of the mix through the tree; yields the next frames of all stems."""
-    for block in blocks:
-        closing.push_mix(block)
-        for signal, part in separator.push(block):
-            closing.push_signal(signal, part)
-        yield from closing.take()
-        clock.tick(block.shape[-1])
-    for signal, part in separator.finish():
-        closing.push_signal(signal, part)
-    yield from closing.finish()
+    def __init__(
+        self, closing: Closing, stems: Mapping[str, "_Stem"], *, only_without_overshoot: bool
+    ) -> None:
+        self._closing = closing
+        self._stems = stems
+        self._only_without_overshoot = only_without_overshoot
+        self._stage = Stage("closing", self._handle, depth=_CLOSING_BLOCKS_WAITING)
+
+    @property
+    def busy_s(self) -> float:
+        return self._stage.busy_s
+
+    @property
+    def sum_error(self) -> SumError:
+        return self._closing.sum_error
+
+    def put_mix(self, block: Samples) -> None:
+        self._stage.put((None, block))
+
+    def put_signals(self, blocks: Iterable[tuple[Signal, NDArray[np.float32]]]) -> None:
+        for signal, block in blocks:
+            self._stage.put((signal, block))
+
+    def finish(self) -> Overshoot:
+        self._stage.finish()
+        self._hand_on(self._closing.finish())
+        return self._closing.overshoot
+
+    def stop(self) -> None:
+        self._stage.stop()
+
+    def _handle(self, item: tuple[Signal | None, Samples]) -> None:
+        signal, block = item
+        if signal is None:
+            self._closing.push_mix(block)
+        else:
+            self._closing.push_signal(signal, block)
+        self._hand_on(self._closing.take())
+
+    def _hand_on(self, pieces: Iterator[Mapping[str, Block]]) -> None:
+        for written in pieces:
+            if self._only_without_overshoot and self._closing.overshoot.clipped:
+                continue
+            for name, samples in written.items():
+                self._stems[name].put(samples)
 
 
 class _Stem:

@@ -127,7 +127,7 @@ class Closing:
         """Take a block of the mix, ``(channels, frames)``."""
         self._mix.push(block)
 
-    def push_signal(self, signal: Signal, block: NDArray[np.float32]) -> None:
+    def push_signal(self, signal: Signal, block: NDArray[np.floating]) -> None:
         """Take a block of a signal, ``(channels, frames)``."""
         self._signals[signal].push(block)
 

@@ -7,6 +7,7 @@ Source: Hennequin et al., "Spleeter", JOSS 5(50), 2020, doi:10.21105/joss.02154.
 """
 
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,8 @@ class Spleeter:
         self._original_manner = original_manner
         self._graph = OnnxGraph(weights, threads=threads)
         self._stft = _Stft(self.chunk_frames, centred=not original_manner)
+        # The two channels are transformed side by side.
+        self._threads = ThreadPoolExecutor(min(threads, 2), "stemset-transform")
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks: ``(batch, 2, frames)`` to ``(batch, slots, 2, frames)``."""
@@ -74,16 +77,18 @@ class Spleeter:
 
     def _separate(self, mix: Samples, out: Samples) -> None:
         """Fill ``out`` of shape (slots, 2, frames) from one chunk of shape (2, frames)."""
-        spectra = [self._stft.forward(channel) for channel in mix]
+        spectra = list(self._threads.map(self._stft.forward, mix))
         if self._original_manner:
             _drop_windows_beyond_the_end(mix, spectra)
         magnitude = np.stack([np.abs(spectrum[:, :_MASKED_BINS]) for spectrum in spectra])
         mask = self._graph.run({"magnitude": magnitude[np.newaxis]})[0]  # (2, T, 1024)
         for slot, stem in zip(self.slots, out, strict=True):
             slot_mask = mask if slot == "vocals" else 1 - mask
-            for channel, spectrum in enumerate(spectra):
-                masked = self._apply(slot_mask[channel], spectrum)
-                self._stft.inverse(masked, out=stem[channel])
+            list(self._threads.map(self._resynthesise, slot_mask, spectra, stem))
+
+    def _resynthesise(self, mask: Samples, spectrum: Spectrum, out: Samples) -> None:
+        """Fill ``out`` (frames,) from a spectrum (T, bins) and its mask (T, 1024)."""
+        self._stft.inverse(self._apply(mask, spectrum), out=out)
 
     def _apply(self, mask: Samples, spectrum: Spectrum) -> Spectrum:
         """Multiply a spectrum (T, bins) by a mask (T, 1024) that is extended upwards."""

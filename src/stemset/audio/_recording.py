@@ -1,64 +1,41 @@
-"""Reads a recording with FFmpeg: what it is made of, then its frames as they are decoded.
+"""A recording inside the decoder process: its format, then its frames, each of them checked.
 
-This file runs inside the decoder process only (``decoder_process``). Enters: a file object without
-a name. Leaves: a RecordingFormat and PyAV's audio frames; or the error that says what is wrong with
-the recording.
+Enters: a file object without a name. Leaves: a RecordingFormat and PyAV's audio frames, or the
+error that says what is wrong with the recording.
 """
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import av
-import av.logging
-import av.subtitles.stream  # PyAV loads it when it opens a file: too late in a confined process
 from av.audio.frame import AudioFrame
-from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Discard
 
 from stemset.audio._decoder_wire import DecodeLimits
+from stemset.audio._ffmpeg import (
+    clean_tags,
+    depth_of,
+    describe_codec,
+    first_track,
+    is_lossless,
+    name_channels,
+    open_input,
+)
 from stemset.audio._riff import SeekableFile, WavPromise, read_promise
 from stemset.audio.formats import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Depth, RecordingFormat
 from stemset.errors import (
     CorruptAudio,
     InputEmpty,
     NoAudioTrack,
-    NotAudio,
     RecordingTooLong,
     TruncatedAudio,
     UnsupportedChannels,
     UnsupportedRate,
 )
-
-CONTAINERS = (
-    "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dts", "eac3", "flac", "flv",
-    "matroska", "mov", "mp3", "mpc", "mpc8", "mpeg", "mpegts", "ogg", "tak", "tta", "w64", "wav",
-    "wv",
-)  # fmt: skip
-"""FFmpeg's demuxers that may see the file: none that takes other files' names from it."""
-
-CODECS = (
-    "aac", "aac_latm", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amrnb", "amrwb",
-    "ape", "dca", "eac3", "flac", "gsm_ms", "mp1float", "mp2float", "mp3float", "mpc7", "mpc8",
-    "opus", "pcm_alaw", "pcm_bluray", "pcm_dvd", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le",
-    "pcm_mulaw", "pcm_s16be", "pcm_s16be_planar", "pcm_s16le", "pcm_s16le_planar", "pcm_s24be",
-    "pcm_s24le", "pcm_s24le_planar", "pcm_s32be", "pcm_s32le", "pcm_s32le_planar", "pcm_s8",
-    "pcm_s8_planar", "pcm_u16be", "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be", "pcm_u32le",
-    "pcm_u8", "speex", "tak", "truehd", "tta", "vorbis", "wavpack", "wmalossless", "wmapro",
-    "wmav1", "wmav2", "wmavoice",
-)  # fmt: skip
-"""FFmpeg's decoders that may see the file: no video decoder is among them."""
-
-DEFAULT_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
-"""Layouts of 1 to 8 channels that come without names. Source: RFC 9639 (FLAC), section 9.1.3."""
-
-ENCRYPTED_TAGS = ("drms", "enca")
-"""Sample entries of protected audio in MP4: of iTunes purchases, and of ISO/IEC 14496-12."""
 
 COUNTING_CONTAINERS = ("aiff", "ape", "au", "caf", "flac", "tta", "w64", "wav", "wv")
 """Containers whose header counts the frames exactly, if it counts them."""
@@ -94,13 +71,13 @@ class Recording:
         if wav is not None:
             self.warnings += _check_wav(wav, limits)
         has_count = wav.frames is not None if wav else _has_count(source)
-        self._container = _open(source)
-        self._stream = _first_track(self._container)
+        self._container = open_input(source)
+        self._stream = first_track(self._container)
         context = self._stream.codec_context
         _check_shape(context.layout.nb_channels, context.sample_rate, limits)
         self._promise = _promise(self._container, self._stream, has_count=has_count)
         self._check_promise(context.sample_rate)
-        self._damage = _Damage(lossless=_is_lossless(self._stream))
+        self._damage = _Damage(lossless=is_lossless(self._stream))
         self._upcoming = self._decode()
         first = next(self._upcoming, None)
         if first is None:
@@ -201,9 +178,12 @@ class Recording:
     def _describe(self, first: AudioFrame) -> RecordingFormat:
         """Put the format together from the header and the first frame."""
         codec = self._stream.codec_context.codec
-        lossless = _is_lossless(self._stream)
-        described = _describe_codec(self._container, self._stream)
-        layout = _layout(first.layout, self.warnings)
+        lossless = is_lossless(self._stream)
+        described = describe_codec(self._container, self._stream)
+        channels = name_channels(first.layout)
+        if channels.assumed:
+            taken = f"{len(channels.names)} channels; they are taken as {' '.join(channels.names)}"
+            self.warnings.append(f"It does not name its {taken}.")
         tracks = len(self._container.streams.audio)
         if tracks > 1:
             self.warnings.append(f"It has {tracks} audio tracks; the first one is used.")
@@ -212,14 +192,14 @@ class Recording:
             container=self._container.format.name,
             codec=codec.canonical_name,
             rate_hz=first.sample_rate,
-            channels=tuple(channel.name for channel in layout.channels),
-            layout=layout.name,
-            depth=_depth(self.sample, described) if lossless else Depth.F32,
+            channels=channels.names,
+            layout=channels.layout,
+            depth=depth_of(self.sample, described) if lossless else Depth.F32,
             lossless=lossless,
             frames=frames,
             frames_exact=slack == 0,
             tracks=tracks,
-            tags=_tags(self._container.metadata, self._stream.metadata),
+            tags=clean_tags(self._container.metadata, self._stream.metadata),
             warnings=tuple(self.warnings),
         )
 
@@ -311,11 +291,6 @@ def _check_shape(channels: int, rate_hz: int, limits: DecodeLimits) -> None:
         )
 
 
-def _shape(frame: AudioFrame) -> tuple[int, int, str]:
-    """Return what must stay the same through a recording."""
-    return frame.layout.nb_channels, frame.sample_rate, frame.format.name
-
-
 def _has_count(source: SeekableFile) -> bool:
     """Whether a file of the kinds that may leave their frame count open has filled it in."""
     head = source.read(26).ljust(26, b"\0")
@@ -331,55 +306,6 @@ def _has_count(source: SeekableFile) -> bool:
             return True
 
 
-def _open(source: SeekableFile) -> InputContainer:
-    """Let FFmpeg find out what the file is, with nothing but the file."""
-    try:
-        return av.open(
-            source,
-            mode="r",
-            options={"threads": "1"},
-            container_options={
-                "format_whitelist": ",".join(CONTAINERS),
-                "codec_whitelist": ",".join(CODECS),
-                "protocol_whitelist": "none",
-                "max_streams": "64",
-            },
-            metadata_errors="replace",
-            buffer_size=2**18,
-            io_open=_refuse_to_open,
-        )
-    except FFmpegError as error:
-        if isinstance(error, MemoryError):
-            raise
-        raise NotAudio("is in no audio format that Stemset reads, or is damaged") from error
-
-
-def _refuse_to_open(url: str, flags: int, options: Mapping[str, str]) -> None:
-    """Answer a demuxer that wants a further file."""
-    del flags, options
-    raise NotAudio(f"refers to another file, {url!r}")
-
-
-def _first_track(container: InputContainer) -> AudioStream:
-    """Return the first audio track, ready to be decoded; all others are skipped while reading."""
-    if not container.streams.audio:
-        raise NoAudioTrack(f"is a {container.format.name} file without an audio track")
-    stream = container.streams.audio[0]
-    context = stream.codec_context
-    described = _describe_codec(container, stream).split(",")[0]
-    if context is None or context.name not in CODECS:
-        raise NoAudioTrack(f"holds {described}, which Stemset cannot decode")
-    if any(f"({tag} /" in described for tag in ENCRYPTED_TAGS):
-        raise NoAudioTrack(f"is encrypted: {described}")
-    context.thread_count = 1
-    if context.name in ("ape", "flac", "tak", "tta", "wavpack"):
-        context.options = {"err_detect": "crccheck+explode"}
-    for other in container.streams:
-        if other is not stream:
-            other.discard = Discard.all
-    return stream
-
-
 def _promise(container: InputContainer, stream: AudioStream, *, has_count: bool) -> _Promise:
     """Return what the header says of the track's length."""
     name = container.format.name
@@ -392,76 +318,12 @@ def _promise(container: InputContainer, stream: AudioStream, *, has_count: bool)
         frames = round(container.duration * rate_hz / av.time_base)
     else:
         return _Promise(None, None)
-    if name in COUNTING_CONTAINERS and _is_lossless(stream):
+    if name in COUNTING_CONTAINERS and is_lossless(stream):
         return _Promise(frames, 0) if has_count else _Promise(None, None)
     has_index = name.startswith("mov") or (name == "matroska,webm" and len(container.streams) == 1)
     return _Promise(frames, rate_hz if has_index else None)
 
 
-def _is_lossless(stream: AudioStream) -> bool:
-    """Whether the codec stores the samples themselves."""
-    codec = stream.codec_context.codec
-    return codec.lossless and codec.name != "dca"  # DTS: its lossless part is optional, and rare
-
-
-def _describe_codec(container: InputContainer, stream: AudioStream) -> str:
-    """Return FFmpeg's line about a track, as ``flac, 48000 Hz, stereo, s32 (24 bit)``.
-
-    PyAV has no other way to the number of bits, or to the name of a codec without a decoder.
-    """
-    av.logging.set_level(av.logging.INFO)  # below this level there is nothing to dump
-    text: str = container.dumps_format()  # pyright: ignore[reportAttributeAccessIssue]  not in its stubs
-    av.logging.set_level(None)
-    line = re.search(rf"^  Stream #0:{stream.index}\b.*?: Audio: (.*)$", text, re.MULTILINE)
-    return line.group(1) if line else "unknown"
-
-
-def _depth(sample: str, described: str) -> Depth:
-    """Return the depth of lossless samples; 20 bits are kept as 24."""
-    match sample:
-        case "u8" | "s16":
-            return Depth.S16
-        case "s32":
-            bits = re.search(r", s32p? \((\d+) bit\)", described)
-            return Depth.S24 if bits and int(bits.group(1)) <= Depth.S24.bits else Depth.S32
-        case "dbl":
-            return Depth.F64
-        case _:
-            return Depth.F32
-
-
-def _layout(found: AudioLayout, warnings: list[str]) -> AudioLayout:
-    """Return a layout with a name for every channel."""
-    count = found.nb_channels
-    if count > 1 and not re.fullmatch(r"\d+ channels", found.name):
-        return found
-    layout = AudioLayout(DEFAULT_LAYOUTS[count - 1])
-    if count > len(("left", "right")):
-        names = " ".join(channel.name for channel in layout.channels)
-        warnings.append(f"It does not name its {count} channels; they are taken as {names}.")
-    return layout
-
-
-MAX_TAGS = 64
-MAX_TAG_LENGTH = 4096
-TECHNICAL_TAGS = {
-    "compatible_brands", "duration", "encoder", "encoder_options", "handler_name", "language",
-    "major_brand", "minor_version", "vendor_id",
-}  # fmt: skip
-"""Tags that describe the file and not the music, so that they would be wrong in a stem."""
-
-_CONTROL_CHARACTERS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
-
-
-def _tags(*sources: Mapping[str, str]) -> dict[str, str]:
-    """Return the file's tags, then the track's, with nothing in them that could do harm."""
-    tags: dict[str, str] = {}
-    for key, value in ((key, value) for source in sources for key, value in source.items()):
-        clean_key = _printable(key).lower()
-        if clean_key and clean_key not in TECHNICAL_TAGS and len(tags) < MAX_TAGS:
-            tags.setdefault(clean_key, _printable(value))
-    return {key: value for key, value in tags.items() if value}
-
-
-def _printable(text: str) -> str:
-    return text[:MAX_TAG_LENGTH].translate(_CONTROL_CHARACTERS).strip()
+def _shape(frame: AudioFrame) -> tuple[int, int, str]:
+    """Return what must stay the same through a recording."""
+    return frame.layout.nb_channels, frame.sample_rate, frame.format.name
