@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stemset.audio.peaks import PeaksWriter
 from stemset.audio.waveform_image import HEIGHT, WIDTH, common_scale, write_waveform_png
+from stemset.errors import NoSpace, OutputInvalid
 
 
 def peaks(folder: Path, signal: NDArray[np.floating], name: str = "stem") -> Path:
@@ -18,10 +19,11 @@ def peaks(folder: Path, signal: NDArray[np.floating], name: str = "stem") -> Pat
 def drawn(path: Path) -> NDArray[np.uint8]:
     """The opacity of the picture, ``(256, 1920)``; its colour must be white throughout."""
     with av.open(str(path)) as file:
-        picture = next(file.decode(video=0)).to_ndarray(format="rgba")
+        frame = next(file.decode(video=0))
+    picture = np.asarray(frame.to_ndarray(format="rgba"), np.uint8)
     assert picture.shape == (HEIGHT, WIDTH, 4)
     assert (picture[..., :3] == 255).all()
-    return picture[..., 3].astype(np.uint8)
+    return picture[..., 3]
 
 
 @pytest.mark.parametrize("frames", [1, 300, 480_000, 5_000_000])
@@ -69,3 +71,47 @@ def test_common_scale_is_that_of_the_loudest_stem(tmp_path: Path) -> None:
 
     assert common_scale([quiet, loud]) == pytest.approx(0.75, abs=0.01)
     assert common_scale([silent]) == 1.0
+    assert common_scale([]) == 1.0
+
+
+def test_picture_of_no_samples_is_a_line_in_the_middle(tmp_path: Path) -> None:
+    write_waveform_png(peaks(tmp_path, np.zeros(0)), tmp_path / "stem.png", scale=1.0)
+
+    rows = np.flatnonzero((drawn(tmp_path / "stem.png") > 0).all(axis=1))
+    assert list(rows) == [127, 128]
+
+
+def test_picture_of_peaks_above_the_scale_ends_at_the_edge(tmp_path: Path) -> None:
+    signal = 0.9 * np.where(np.arange(500_000) % 2, 1.0, -1.0)
+
+    write_waveform_png(peaks(tmp_path, signal), tmp_path / "stem.png", scale=0.1)
+
+    assert drawn(tmp_path / "stem.png").all()
+
+
+def test_picture_of_the_same_stem_is_the_same_file_and_small(
+    tmp_path: Path, song: NDArray[np.float32]
+) -> None:
+    path = peaks(tmp_path, song)
+    pictures = [tmp_path / "one.png", tmp_path / "two.png"]
+
+    for picture in pictures:
+        write_waveform_png(path, picture, scale=common_scale([path]))
+
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert pictures[0].stat().st_size < 20_000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_picture_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    (tmp_path / "stem.png").symlink_to("/dev/full")
+
+    with pytest.raises(NoSpace, match=r"stem\.png"):
+        write_waveform_png(peaks(tmp_path, np.zeros(10)), tmp_path / "stem.png", scale=1.0)
+
+
+def test_picture_of_peaks_that_are_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputInvalid, match=r"missing\.dat"):
+        write_waveform_png(tmp_path / "missing.dat", tmp_path / "stem.png", scale=1.0)
+
+    assert list(tmp_path.iterdir()) == []

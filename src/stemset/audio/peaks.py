@@ -3,8 +3,10 @@
 One file per resolution, named ``<stem>.peaks-<samples per pixel>.dat``: a header of six 32-bit
 little-endian numbers (version 2, flags 1 for 8 bit, rate, samples per pixel, number of pixels,
 1 channel), then for each pixel the least and the greatest sample of all channels, 8 bit each.
+The last pixel may stand for fewer samples.
 
-Source: audiowaveform, "Data file format", version 2.
+Source: audiowaveform, "Waveform data file format"; like that program, 8-bit values are 1/128 of
+full scale, rounded towards zero.
 """
 
 import struct
@@ -17,13 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemset.audio.files import writing
+from stemset.errors import OutputInvalid
 
 SAMPLES_PER_PIXEL = (256, 1024, 4096, 16384)
+"""The resolutions, the finest first; each is a multiple of the one before."""
+
+FULL_SCALE = 128
+"""The 8-bit value that stands for a sample of 1."""
 
 _HEADER = struct.Struct("<iIiiIi")
 _VERSION = 2
 _8_BIT = 1
-_SCALE = 128
+_CHANNELS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,10 @@ class Peaks:
 
 
 class PeaksWriter:
-    """Writes the peaks of one stem while it streams by, whatever its length."""
+    """Writes the peaks of one stem while it streams by, in memory that does not grow.
+
+    The files do not depend on how the stem is cut into blocks.
+    """
 
     def __init__(self, path: Path, rate_hz: int) -> None:
         """Create the files.
@@ -57,31 +67,33 @@ class PeaksWriter:
             NoSpace: The disk is full.
             OutputUnwritable: A file cannot be written.
         """
+        self._pending: NDArray[np.floating] | None = None
         self._levels: list[_Level] = []
+        finer = SAMPLES_PER_PIXEL[0]
         try:
             for samples in SAMPLES_PER_PIXEL:
                 target = path.with_name(f"{path.name}.peaks-{samples}.dat")
-                self._levels.append(_Level(target, rate_hz, samples))
+                self._levels.append(_Level(target, rate_hz, samples, fold=samples // finer))
+                finer = samples
         except BaseException:
             self.abort()
             raise
-        self._rest: NDArray[np.float32] | None = None
 
-    def push(self, block: NDArray[np.float32]) -> None:
+    def push(self, block: NDArray[np.floating]) -> None:
         """Take a block of shape ``(channels, frames)``.
 
         Raises:
             NoSpace: The disk is full.
             OutputUnwritable: A file cannot be written.
         """
-        if self._rest is not None:
-            block = np.concatenate([self._rest, block], axis=1)
+        if self._pending is not None:
+            block = np.concatenate((self._pending, block), axis=1)
         whole = block.shape[1] // SAMPLES_PER_PIXEL[0] * SAMPLES_PER_PIXEL[0]
-        self._rest = block[:, whole:].copy()
-        self._write(_extremes(block[:, :whole], SAMPLES_PER_PIXEL[0]))
+        self._pending = block[:, whole:].copy()
+        self._write(block[:, :whole])
 
     def close(self) -> tuple[Path, ...]:
-        """Write what is left, as a pixel of fewer samples, and complete the files.
+        """Write the last, incomplete pixel of each resolution and complete the files.
 
         Returns:
             The files, the finest first.
@@ -90,11 +102,9 @@ class PeaksWriter:
             NoSpace: The disk is full.
             OutputUnwritable: A file cannot be written.
         """
-        if self._rest is not None and self._rest.shape[1]:
-            self._write(_extremes(self._rest, self._rest.shape[1]))
-        pixels = np.empty((2, 0), np.float32)
+        self._write(np.zeros((1, 0)) if self._pending is None else self._pending, last=True)
         for level in self._levels:
-            pixels = level.finish(pixels)
+            level.close()
         return tuple(level.path for level in self._levels)
 
     def abort(self) -> None:
@@ -102,95 +112,98 @@ class PeaksWriter:
         for level in self._levels:
             level.discard()
 
-    def _write(self, pixels: NDArray[np.float32]) -> None:
+    def _write(self, block: NDArray[np.floating], *, last: bool = False) -> None:
+        pixels = _quantised(_extremes(block, block, SAMPLES_PER_PIXEL[0]))
         for level in self._levels:
-            pixels = level.push(pixels)
-
-
-class _Level:
-    """The file of one resolution; hands its pixels on to the next coarser one."""
-
-    def __init__(self, path: Path, rate_hz: int, samples_per_pixel: int) -> None:
-        self.path = path
-        self._rate_hz = rate_hz
-        self._samples_per_pixel = samples_per_pixel
-        position = SAMPLES_PER_PIXEL.index(samples_per_pixel)
-        self._fold = samples_per_pixel // SAMPLES_PER_PIXEL[max(position - 1, 0)]
-        self._rest = np.empty((2, 0), np.float32)
-        self._pixels = 0
-        with writing(path):
-            self._file: BinaryIO = path.open("wb")
-            self._file.write(self._header())
-
-    def push(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take pixels of the next finer level, give this level's."""
-        pixels = np.concatenate([self._rest, pixels], axis=1)
-        whole = pixels.shape[1] // self._fold * self._fold
-        self._rest = pixels[:, whole:]
-        return self._put(_fold(pixels[:, :whole], self._fold))
-
-    def finish(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the last pixels of the finer level, complete the file, give its last pixels."""
-        done = self.push(pixels)
-        if self._rest.shape[1]:
-            last = self._put(_fold(self._rest, self._rest.shape[1]))
-            done = np.concatenate([done, last], axis=1)
-        with writing(self.path):
-            self._file.seek(0)
-            self._file.write(self._header())
-            self._file.close()
-        return done
-
-    def discard(self) -> None:
-        with suppress(OSError):  # what it still held need not reach a full disk
-            self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def _put(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        scaled = np.clip(np.floor(pixels * _SCALE), -_SCALE, _SCALE - 1).astype(np.int8)
-        with writing(self.path):
-            self._file.write(scaled.T.tobytes())
-        self._pixels += pixels.shape[1]
-        return pixels
-
-    def _header(self) -> bytes:
-        return _HEADER.pack(
-            _VERSION, _8_BIT, self._rate_hz, self._samples_per_pixel, self._pixels, 1
-        )
+            pixels = level.write(pixels, last=last)
 
 
 def read_peaks(path: Path) -> Peaks:
     """Map a peaks file into memory.
 
     Raises:
-        ValueError: It is no file that ``PeaksWriter`` wrote.
+        OutputInvalid: It is missing, or not as ``PeaksWriter`` completes it.
     """
-    with path.open("rb") as file:
-        head = file.read(_HEADER.size)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER.size)
+            size = file.seek(0, 2)
+    except OSError as error:
+        raise OutputInvalid(f"{path} cannot be read: {error.strerror}.") from error
     if len(head) < _HEADER.size:
-        message = f"{path} is no peaks file"
-        raise ValueError(message)
-    version, flags, rate_hz, samples_per_pixel, pixels, channels = _HEADER.unpack(head)
-    if (version, flags, channels) != (_VERSION, _8_BIT, 1):
-        message = f"{path} is no peaks file of version {_VERSION}, 8 bit, 1 channel"
-        raise ValueError(message)
-    values = np.zeros((0, 2), np.int8)
-    if pixels:
-        values = np.memmap(path, np.int8, mode="r", offset=_HEADER.size, shape=(pixels, 2))
-    return Peaks(rate_hz, samples_per_pixel, values[:, 0], values[:, 1])
+        raise OutputInvalid(f"{path} has {size} bytes; the header of a peaks file has 24.")
+    version, flags, rate_hz, samples_per_pixel, length, channels = _HEADER.unpack(head)
+    if (version, flags, channels) != (_VERSION, _8_BIT, _CHANNELS):
+        raise OutputInvalid(f"{path} is no peaks file of version 2, 8 bit, 1 channel.")
+    if size != _HEADER.size + 2 * length:
+        raise OutputInvalid(f"{path} has {size} bytes; its header promises {length} pixels.")
+    # An empty file section cannot be mapped.
+    pixels = np.zeros((0, 2), np.int8)
+    if length:
+        pixels = np.memmap(path, np.int8, mode="r", offset=_HEADER.size, shape=(length, 2))
+    return Peaks(rate_hz, samples_per_pixel, pixels[:, 0], pixels[:, 1])
 
 
-def _extremes(block: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Turn (channels, n × count) into (2, n): the least and the greatest of all channels."""
-    edges = np.arange(0, block.shape[1], count)
-    if not len(edges):
-        return np.empty((2, 0), np.float32)
-    least = np.minimum.reduceat(block, edges, axis=1).min(axis=0)
-    greatest = np.maximum.reduceat(block, edges, axis=1).max(axis=0)
-    return np.stack([least, greatest])
+class _Level:
+    """The file of one resolution; folds the pixels of the next finer one.
+
+    Pixels are ``int8`` of shape ``(2, n)``: the least and the greatest values.
+    """
+
+    def __init__(self, path: Path, rate_hz: int, samples_per_pixel: int, *, fold: int) -> None:
+        self.path = path
+        self._rate_hz = rate_hz
+        self._samples_per_pixel = samples_per_pixel
+        self._fold = fold
+        self._pending = np.zeros((2, 0), np.int8)
+        self._length = 0
+        with writing(path):
+            self._file: BinaryIO = path.open("wb")
+            self._file.write(self._header())
+
+    def write(self, finer: NDArray[np.int8], *, last: bool) -> NDArray[np.int8]:
+        """Take pixels of the finer resolution, write and return what they make of this one."""
+        finer = np.concatenate((self._pending, finer), axis=1)
+        whole = finer.shape[1] if last else finer.shape[1] // self._fold * self._fold
+        self._pending = finer[:, whole:]
+        pixels = _extremes(finer[:1, :whole], finer[1:, :whole], self._fold)
+        with writing(self.path):
+            self._file.write(pixels.T.tobytes())
+        self._length += pixels.shape[1]
+        return pixels
+
+    def close(self) -> None:
+        """Complete the header."""
+        with writing(self.path):
+            self._file.seek(0)
+            self._file.write(self._header())
+            self._file.close()
+
+    def discard(self) -> None:
+        """Remove the file, whatever the disk says about what was still to be written to it."""
+        with suppress(OSError):
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _header(self) -> bytes:
+        return _HEADER.pack(
+            _VERSION, _8_BIT, self._rate_hz, self._samples_per_pixel, self._length, _CHANNELS
+        )
 
 
-def _fold(extremes: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Fold (2, n × count) into (2, n): the least of the first row, the greatest of the second."""
-    parts = extremes.reshape(2, -1, count)
-    return np.stack([parts[0].min(axis=1), parts[1].max(axis=1)])
+def _extremes(low: NDArray, high: NDArray, count: int) -> NDArray:
+    """The least of ``low`` and the greatest of ``high`` in every ``count`` values of all rows.
+
+    Returns:
+        Shape ``(2, ceil(values / count))``.
+    """
+    starts = np.arange(0, low.shape[1], count)
+    if not len(starts):
+        return np.zeros((2, 0), low.dtype)
+    least = np.minimum.reduceat(low, starts, axis=1).min(axis=0)
+    greatest = np.maximum.reduceat(high, starts, axis=1).max(axis=0)
+    return np.stack((least, greatest))
+
+
+def _quantised(samples: NDArray[np.floating]) -> NDArray[np.int8]:
+    return np.clip(samples * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int8)
