@@ -184,8 +184,9 @@ class HumanReport:
             self._say(f"  note: {warning}")
 
     def failed(self, path: Path, error: StemsetError) -> None:
-        """Print the error."""
-        print(f"{shown(path)}: {error} [{error.code}]", file=sys.stderr)  # noqa: T201
+        """Print the error, which mostly names the file."""
+        about = "" if path.name in str(error) else f"{shown(path)}: "
+        print(f"{about}{error} [{error.code}]", file=sys.stderr)  # noqa: T201
 
     def end(self, done: int, failed: int) -> None:
         """Print the counts, if there was more than one recording."""

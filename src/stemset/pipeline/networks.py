@@ -40,7 +40,8 @@ class Networks:
             with suppress(StemsetError):
                 self.load(plan, original_manner=original_manner)
 
-        threading.Thread(target=run, name="stemset-load", daemon=True).start()
+        # No daemon: the runtime aborts the process if Python ends while it loads.
+        threading.Thread(target=run, name="stemset-load").start()
 
     def load(self, plan: SignalPlan, *, original_manner: bool = False) -> dict[str, Network]:
         """Load what a plan needs and is not loaded yet.
