@@ -159,8 +159,11 @@ def test_run_that_overshoots_is_repeated_with_one_common_gain(
     path = write_wav(tmp_path / "loud.wav", loud)
     job = plan(path, tmp_path / "out")
 
-    metadata = run(job, networks)
+    seen: list[float] = []
 
+    metadata = run(job, networks, on_progress=lambda progress: seen.append(progress.fraction))
+
+    assert seen == sorted(seen)
     gain = 10 ** (metadata["gain_db"] / 20)  # type: ignore[operator]
     assert gain < 1
     _, original = decoded(path)
@@ -198,7 +201,9 @@ def test_run_describes_the_output_in_its_metadata(
         assert on_disk.issuperset((*named, *stem["companion_urls"]))
     with av.open(str(job.output / "vocals.opus")) as file:
         tags = {**file.metadata, **file.streams.audio[0].metadata}
-    assert tags["artist" if "artist" in tags else "ARTIST"] == "The Band"
+    folded = {key.lower(): value for key, value in tags.items()}
+    assert folded["artist"] == "The Band"
+    assert folded["title"] == "Übung 7 (vocals)"
 
 
 def test_run_of_silence_names_the_silent_stems(tmp_path: Path, networks: Networks) -> None:

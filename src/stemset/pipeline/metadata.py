@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -114,7 +115,7 @@ def build_metadata(
         "gain_db": round(gain_db, 2),
         "sum_to_mix": _sum_to_mix(sum_error, plan),
         "stems": {name: _stem(name, stem, gains[name]) for name, stem in stems.items()},
-        "files": {path.name: _file(path) for stem in stems.values() for path in _files(stem)},
+        "files": _described([path for stem in stems.values() for path in _files(stem)]),
         "warnings": list(_warnings(job, stems, warnings, gain_db)),
         "timings": {
             "wall_s": round(wall_s, 3),
@@ -163,6 +164,11 @@ def _stem(name: str, stem: StemResult, gain_db: float) -> dict[str, object]:
 
 def _files(stem: StemResult) -> tuple[Path, ...]:
     return (*stem.files, *stem.peaks, stem.waveform)
+
+
+def _described(paths: list[Path]) -> dict[str, object]:
+    with ThreadPoolExecutor() as threads:  # hashing leaves the interpreter to others
+        return dict(zip((path.name for path in paths), threads.map(_file, paths), strict=True))
 
 
 def _file(path: Path) -> dict[str, object]:

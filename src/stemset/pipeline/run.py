@@ -33,7 +33,7 @@ from stemset.separation.signals import Signal, SignalPlan, plan_signals
 
 _BLOCKS_AHEAD = 8
 _STEM_BLOCKS_WAITING = 8
-_CLOSING_BLOCKS_WAITING = 8
+_CLOSING_BLOCKS_WAITING = 4
 _GAIN_STEP_DB = 0.01
 
 
@@ -108,16 +108,16 @@ def run(
     begun = time.perf_counter()
     plan = plan_signals(job.strategy, original_manner=job.original_manner)
     with making_output(job.root, job.output_name) as output:
-        runner = _Runner(
-            job, plan, networks, output.part, on_progress, limits or DecodeLimits(), begun
-        )
+        clock = _Clock(on_progress, job.source.frames)
+        runner = _Runner(job, plan, networks, output.part, clock, limits or DecodeLimits(), begun)
         gain_db = 0.0
         result = runner.stream(gain_db)
         if result.overshoot.clipped:
+            clock.begin_second_pass()
             gain_db = _common_gain_db(result.overshoot.peak)
             result = runner.stream(gain_db)
         _refuse_changed(job)
-        on_progress(Progress(Phase.ENCODING, 1.0, 0.0))
+        clock.end()
         _draw_waveforms(result.stems)
         metadata = build_metadata(
             job,
@@ -142,7 +142,7 @@ class _Runner:
     plan: SignalPlan
     networks: Networks
     folder: Path
-    on_progress: OnProgress
+    clock: "_Clock"
     limits: DecodeLimits
     begun: float
 
@@ -151,7 +151,6 @@ class _Runner:
 
         A pass without gain that meets an overshoot goes on only to learn the peak.
         """
-        self.on_progress(Progress(Phase.LOADING, 0.0))
         with ExitStack() as stack:
             # The decoder starts and fills its queue while networks are loaded.
             decoder = stack.enter_context(Decoder(self.job.recording.path, self.limits))
@@ -191,7 +190,6 @@ class _Runner:
         self, blocks: ReadAhead[Samples], separator: Separator, closing: "_ClosingStage"
     ) -> float:
         """Run the blocks of the mix through the tree; returns the time that this took."""
-        clock = _Clock(self.on_progress, self.job.source.frames)
         busy_s = 0.0
         for block in blocks:
             closing.put_mix(block)
@@ -199,7 +197,7 @@ class _Runner:
             signals = list(separator.push(block))
             busy_s += time.perf_counter() - begun
             closing.put_signals(signals)
-            clock.tick(block.shape[-1])
+            self.clock.tick(block.shape[-1], twice=closing.overshot)
         begun = time.perf_counter()
         signals = list(separator.finish())
         busy_s += time.perf_counter() - begun
@@ -230,6 +228,10 @@ class _ClosingStage:
     @property
     def sum_error(self) -> SumError:
         return self._closing.sum_error
+
+    @property
+    def overshot(self) -> bool:
+        return bool(self._closing.overshoot.clipped)
 
     def put_mix(self, block: Samples) -> None:
         self._stage.put((None, block))
@@ -267,11 +269,12 @@ class _Stem:
 
     def __init__(self, name: str, folder: Path, job: Job) -> None:
         source, encoding = job.source, job.encoding
+        title = source.tags.get("title") or Path(job.recording.name).stem
         self._writer = StemWriter(
             folder / name,
             encoding,
             expected_frames=source.frames,
-            tags={**source.tags, "title": f"{source.tags.get('title', '')} ({name})".strip()},
+            tags={**source.tags, "title": f"{title} ({name})"},
         )
         self._meter = LoudnessMeter(source.rate_hz, source.channels, source.layout)
         self._peaks = PeaksWriter(folder / name, source.rate_hz)
@@ -311,7 +314,7 @@ class _Stem:
 
 
 class _Clock:
-    """Turns frames into progress and time left."""
+    """Turns frames into progress and time left, over one pass or two."""
 
     _EVERY_S = 0.25
     _SLOW_START_S = 1.0
@@ -320,19 +323,33 @@ class _Clock:
         self._on_progress = on_progress
         self._total = total_frames
         self._frames = 0
+        self._fraction = 0.0
+        self._second_pass = False
         self._begun = self._last = time.perf_counter()
+        on_progress(Progress(Phase.LOADING, 0.0))
 
-    def tick(self, frames: int) -> None:
-        """Count frames that went by."""
+    def begin_second_pass(self) -> None:
+        """The recording is streamed once more."""
+        self._second_pass = True
+        self._frames = 0
+
+    def tick(self, frames: int, *, twice: bool) -> None:
+        """Count frames that went by; ``twice`` once it is known that there are two passes."""
         self._frames += frames
         now = time.perf_counter()
         if not self._total or now - self._last < self._EVERY_S:
             return
         self._last = now
-        fraction = min(self._frames / self._total, 1.0)
+        done = self._second_pass + min(self._frames / self._total, 1.0)
+        known = done / (2 if twice or self._second_pass else 1)
+        self._fraction = max(self._fraction, known)  # a second pass must not turn it back
         spent = now - self._begun
-        left = spent / fraction - spent if fraction and spent > self._SLOW_START_S else None
-        self._on_progress(Progress(Phase.SEPARATING, fraction, left))
+        left = spent / known - spent if spent > self._SLOW_START_S else None
+        self._on_progress(Progress(Phase.SEPARATING, self._fraction, left))
+
+    def end(self) -> None:
+        """Everything is computed."""
+        self._on_progress(Progress(Phase.ENCODING, 1.0, 0.0))
 
 
 def _common_gain_db(peak: float) -> float:
