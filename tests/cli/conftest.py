@@ -1,5 +1,8 @@
 """Fixtures of the command line."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,3 +28,15 @@ def take(tmp_path: Path, song: NDArray[np.float32]) -> Path:
 def long_take(tmp_path: Path, song: NDArray[np.float32]) -> Path:
     """A recording of 65 s: long enough to be caught at work."""
     return write_take(tmp_path / "long.wav", np.tile(song, (1, 6)))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 300 kB, less than the stems of ``take`` need."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "stemset-test", str(folder)]
+    if sys.platform != "linux" or subprocess.run(mount, check=False).returncode:
+        pytest.skip("a small disk can be made only by root on Linux")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -128,6 +128,27 @@ def test_completion_script_is_for_the_named_shell(stemset: Stemset, shell: str) 
     assert "_STEMSET_COMPLETE" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"), [("stemset sp", "split"), ("stemset models in", "install")]
+)
+def test_completion_offers_what_could_come_next(stemset: Stemset, words: str, offered: str) -> None:
+    env = {
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+        "_STEMSET_COMPLETE": "complete_bash",
+    }
+
+    assert stemset(env=env).out.split() == [offered]
+
+
+def test_program_without_arguments_shows_help_alone(stemset: Stemset) -> None:
+    ended = stemset()
+
+    assert ended.code == 2
+    assert "Usage: stemset" in ended.out + ended.err
+    assert "Error" not in ended.err
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_completion_script_is_valid_bash(stemset: Stemset) -> None:
     script = stemset("completion", "bash").out

@@ -266,3 +266,14 @@ def test_split_into_a_closed_pipe_ends_quietly(stemset: Stemset, take: Path) -> 
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_split_onto_a_full_disk_says_so_and_leaves_nothing(
+    stemset: Stemset, take: Path, small_disk: Path
+) -> None:
+    ended = stemset("split", take.name, "--format", "wav", "-o", small_disk / "stems")
+
+    assert ended.code == 1
+    assert "[no_space]" in ended.err
+    assert "Traceback" not in ended.err
+    assert outputs(small_disk / "stems") == []

@@ -6,6 +6,7 @@ errors to standard error. Exit codes: 0 ok, 1 failure, 2 usage, 3 some files fai
 model or dependency, 5 remote worker, 130 interrupted.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,12 +15,13 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
+from typer._completion_classes import completion_init
 from typer.exceptions import TyperException
 
 from stemset import __version__
 from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.strategies import DEFAULT_STRATEGY
-from stemset.cli.completion import Shell, completion_script
+from stemset.cli.completion import COMPLETE_VARIABLE, Shell, completion_script
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.errors import StemsetError
 
@@ -49,12 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: Arguments after the program's name, by default the process's.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    if COMPLETE_VARIABLE in os.environ:
+        completion_init()
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="stemset", standalone_mode=False)
     except StemsetError as error:
         code = _complain(error)
     except TyperException as error:
-        print(f"Error: {error.format_message()} See: stemset --help", file=sys.stderr)  # noqa: T201
+        if message := error.format_message():  # none if help was shown instead
+            print(f"Error: {message} See: stemset --help", file=sys.stderr)  # noqa: T201
         code = ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         code = ExitCode.INTERRUPTED

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from typer._completion_shared import get_completion_script
 
+COMPLETE_VARIABLE = "_STEMSET_COMPLETE"
+"""Set by the script when it asks the program what could come next."""
+
 
 class Shell(StrEnum):
     """The shells that completion is offered for."""
@@ -16,5 +19,5 @@ class Shell(StrEnum):
 def completion_script(shell: Shell) -> str:
     """Write the script."""
     return get_completion_script(
-        prog_name="stemset", complete_var="_STEMSET_COMPLETE", shell=shell.value
+        prog_name="stemset", complete_var=COMPLETE_VARIABLE, shell=shell.value
     )
