@@ -67,6 +67,28 @@ def test_output_of_a_run_killed_between_the_renames_is_put_back(tmp_path: Path) 
     assert json.loads((tmp_path / "song" / "metadata.json").read_text()) == {"text": "old"}
 
 
+def test_output_that_many_processes_want_is_made_by_one_at_a_time(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys\n"
+        "from stemset.errors import OutputBusy\n"
+        "from stemset.pipeline.output import making_output\n"
+        "made = 0\n"
+        "while made < 50:\n"
+        "    try:\n"
+        "        with making_output(pathlib.Path(sys.argv[1]), 'song') as output:\n"
+        "            (output.part / 'mine').open('x').close()\n"
+        "            made += 1\n"
+        "    except OutputBusy:\n"
+        "        pass\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+
+    processes = [subprocess.Popen(command) for _ in range(3)]
+
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_output_below_a_file_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

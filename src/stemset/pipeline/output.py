@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,8 @@ def making_output(root: Path, name: str) -> Iterator[OutputInTheMaking]:
     part, lock = _hidden(final, "part"), _hidden(final, "lock")
     with writing(root):
         root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _locked(lock, final)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputBusy(f"Another process is making {final} right now.") from error
         _recover(final)
         with writing(part):
             shutil.rmtree(part, ignore_errors=True)
@@ -88,7 +84,6 @@ def making_output(root: Path, name: str) -> Iterator[OutputInTheMaking]:
             yield OutputInTheMaking(part, final)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-            # Removed while still locked: who waits for it would lock a file without a name.
             lock.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
@@ -101,6 +96,22 @@ def read_metadata(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return metadata if isinstance(metadata, dict) else None
+
+
+def _locked(lock: Path, final: Path) -> int:
+    """Open and lock the lock file; who holds a lock removes the file when it is done."""
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise OutputBusy(f"Another process is making {final} right now.") from error
+        # Between opening and locking, the holder may have removed the file: then it locks nothing.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                return descriptor
+        os.close(descriptor)
 
 
 def _recover(final: Path) -> None:
