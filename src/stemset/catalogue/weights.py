@@ -28,6 +28,7 @@ from pathlib import Path
 import platformdirs
 
 from stemset import __version__
+from stemset.audio.files import sync_folder
 from stemset.catalogue import _checkpoint, _pypi, spleeter_onnx
 from stemset.catalogue.entries import ModelEntry, PinnedFile
 from stemset.errors import (
@@ -357,7 +358,7 @@ def _write_model(entry: ModelEntry, package: Path, folder: Path, report: OnProgr
     )
     record = {name: value for name, value in asdict(model).items() if name != "folder"}
     _write(folder / _RECORD_FILE, json.dumps(record, indent=2).encode() + b"\n")
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _convert(entry: ModelEntry, package: Path) -> bytes:
@@ -381,12 +382,4 @@ def _swap_in(new: Path, place: Path, old: Path) -> None:
     if place.exists():
         place.rename(old)
     new.rename(place)
-    _sync(place.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(place.parent)
