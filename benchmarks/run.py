@@ -12,6 +12,7 @@ from pathlib import Path
 import figures
 import peers
 import quality
+import remote
 import report
 from figures import ROOT, STEMSET, Bench
 from report import Report, Row
@@ -23,6 +24,7 @@ FIGURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "parity": quality.parity,
     "borders": quality.borders,
     "memory": figures.memory,
+    "remote": remote.remote,
 }
 MODEL = "spleeter-2stems"
 

@@ -1,15 +1,19 @@
-"""Fixtures of the whole suite: the installed default model, and real audio to work on."""
+"""Fixtures of the whole suite: the default model, real audio to work on, the real S3 server."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from s3_server import S3Server, running_server
 
 from stemset.catalogue.entries import find
 from stemset.catalogue.weights import example_song, install
 from stemset.pipeline.networks import Networks
+from stemset.storage.settings import StoreSettings
 
 MODEL = "spleeter-2stems"
 
@@ -37,3 +41,19 @@ def networks(example: Path) -> Networks:
     """Networks that stay loaded for the whole suite."""
     del example  # its model is what is needed
     return Networks()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The real S3 server, one for the whole suite; installs it if need be. For marker ``s3``."""
+    if sys.platform != "linux":
+        pytest.skip(f"the S3 server for tests does not run on {sys.platform}: no Ceph for it")
+    with running_server(tmp_path_factory.mktemp("s3-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket_settings(s3_server: S3Server) -> StoreSettings:
+    """A bucket of the test's own on the real S3 server, which answers."""
+    s3_server.mend()
+    return s3_server.new_bucket()

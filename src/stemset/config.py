@@ -4,6 +4,7 @@ Only the edges (``cli``) read it; the rooms below get what they need as argument
 wins over the file, and ``.env`` only fills in what the environment does not set.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -18,7 +19,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, Node, find_strategy, parse_strategy
-from stemset.errors import ConfigNotFound, InvalidConfig, MissingVariable, UnknownProfile
+from stemset.errors import (
+    ConfigNotFound,
+    InvalidConfig,
+    MissingVariable,
+    SecretMissing,
+    StorageNotConfigured,
+    UnknownProfile,
+)
+from stemset.orders.signing import HOW_TO_MAKE_A_SECRET, MIN_SECRET_BYTES, is_secret
+from stemset.storage.settings import DEFAULT_RETRY_S, StoreSettings
 
 DEFAULT_FILE = "config.yaml"
 
@@ -94,6 +104,12 @@ class Settings:
         profiles: Profiles by name.
         allow_licences: SPDX identifiers of licences that models may have, None for all.
         max_duration_s: Longest recording that is accepted.
+        store: The bucket, None if none is configured.
+        worker_secrets: Secrets that orders are signed with; the first one signs, all of them are
+            accepted, so that a secret can be replaced while both sides run.
+        worker_patience_s: How long a worker that gives no sign of life is waited for.
+        backend_url: Where callbacks may go.
+        worker_links: Whether orders carry presigned links, for a worker without keys to the bucket.
     """
 
     file: Path | None
@@ -104,6 +120,11 @@ class Settings:
     profiles: Mapping[str, Profile]
     allow_licences: tuple[str, ...] | None
     max_duration_s: float
+    store: StoreSettings | None
+    worker_secrets: tuple[str, ...]
+    worker_patience_s: float
+    backend_url: str | None
+    worker_links: bool
 
     def profile(self, name: str) -> Profile:
         """Look a profile up.
@@ -163,6 +184,13 @@ def load_settings(named: Path | None = None, environ: Mapping[str, str] | None =
         profiles=MappingProxyType({profile.name: profile for profile in written.profiles}),
         allow_licences=None if written.allow_licences is None else tuple(written.allow_licences),
         max_duration_s=max_duration_s(variables),
+        store=_store(variables),
+        worker_secrets=_worker_secrets(variables),
+        worker_patience_s=_seconds(
+            "STEMSET_WORKER_PATIENCE_S", variables.get("STEMSET_WORKER_PATIENCE_S", "600")
+        ),
+        backend_url=variables.get("BACKEND_URL") or None,
+        worker_links=_switch("STEMSET_WORKER_LINKS", variables),
     )
     for profile in settings.profiles.values():
         settings.strategy(profile.strategy)
@@ -176,13 +204,78 @@ def max_duration_s(environ: Mapping[str, str]) -> float:
         InvalidConfig: It is no positive number.
     """
     text = environ.get("STEMSET_MAX_DURATION_S", "43200")
+    return _seconds("STEMSET_MAX_DURATION_S", text)
+
+
+def needed_store(settings: Settings) -> StoreSettings:
+    """The bucket, where there must be one.
+
+    Raises:
+        StorageNotConfigured: There is none; the message names the variables.
+    """
+    if settings.store is None:
+        raise StorageNotConfigured(
+            "Remote work goes through a bucket, and none is configured. Set R2_BUCKET_NAME, "
+            "R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY and either R2_ACCOUNT_ID (Cloudflare R2) or "
+            "STEMSET_S3_ENDPOINT (any S3 server)."
+        )
+    return settings.store
+
+
+def _store(variables: Mapping[str, str]) -> StoreSettings | None:
+    """The bucket that the ``R2_*`` variables name, None if they name none."""
+    bucket = variables.get("R2_BUCKET_NAME")
+    if not bucket:
+        return None
+    keys = ("R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY")
+    account, endpoint = variables.get("R2_ACCOUNT_ID"), variables.get("STEMSET_S3_ENDPOINT")
+    missing = [name for name in keys if not variables.get(name)]
+    if not account and not endpoint:
+        missing.append("R2_ACCOUNT_ID or STEMSET_S3_ENDPOINT")
+    if missing:
+        raise StorageNotConfigured(
+            f"R2_BUCKET_NAME is {bucket!r}, but these are not set: {', '.join(missing)}."
+        )
+    retry_s = variables.get("STEMSET_STORAGE_RETRY_S", str(DEFAULT_RETRY_S))
+    return StoreSettings(
+        kind="s3",
+        bucket=bucket,
+        endpoint=endpoint or f"https://{account}.r2.cloudflarestorage.com",
+        region=variables.get("STEMSET_S3_REGION", "auto"),
+        access_key_id=variables["R2_ACCESS_KEY_ID"],
+        secret_access_key=variables["R2_SECRET_ACCESS_KEY"],
+        retry_s=_seconds("STEMSET_STORAGE_RETRY_S", retry_s),
+    )
+
+
+def _worker_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of ``STEMSET_WORKER_SECRET``, separated by spaces, the signing one first."""
+    secrets = tuple(variables.get("STEMSET_WORKER_SECRET", "").split())
+    for secret in secrets:
+        if not is_secret(secret):
+            raise SecretMissing(
+                f"STEMSET_WORKER_SECRET must be at least {MIN_SECRET_BYTES} random bytes in "
+                f"base64. {HOW_TO_MAKE_A_SECRET}"
+            )
+    return secrets
+
+
+def _switch(name: str, variables: Mapping[str, str]) -> bool:
+    """A variable that is ``1`` or ``0``, by default ``0``."""
+    text = variables.get(name) or "0"
+    if text not in {"0", "1"}:
+        raise InvalidConfig(f"{name} must be 1 or 0, got {text!r}.")
+    return text == "1"
+
+
+def _seconds(name: str, text: str) -> float:
     try:
-        limit = float(text)
+        seconds = float(text)
     except ValueError:
-        limit = 0.0
-    if not limit > 0:
-        raise InvalidConfig(f"STEMSET_MAX_DURATION_S must be a number of seconds, got {text!r}.")
-    return limit
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise InvalidConfig(f"{name} must be a number of seconds, got {text!r}.")
+    return seconds
 
 
 def _find_file(named: Path | None, environ: Mapping[str, str]) -> Path | None:

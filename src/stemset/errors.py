@@ -10,6 +10,9 @@ StemsetError                    code, retryable
 │   ├── UnknownStrategy         strategy_unknown
 │   ├── InvalidStrategy         strategy_invalid
 │   ├── SourceFolderMissing     source_folder_missing
+│   ├── SecretMissing           secret_missing
+│   ├── StorageNotConfigured    storage_not_configured
+│   ├── AddressInUse            address_in_use
 │   └── UnsupportedFormat       format_unsupported
 ├── InputError                  this recording cannot be used
 │   ├── InputNotFound           input_not_found
@@ -41,8 +44,31 @@ StemsetError                    code, retryable
 │   ├── OutputExists            output_exists
 │   ├── OutputNotFound          output_not_found
 │   └── OutputInvalid           output_invalid
+├── StorageError                the object store
+│   ├── StorageUnavailable      storage_unavailable (retryable)
+│   ├── StorageRefused          storage_refused
+│   ├── ObjectNotFound          object_not_found
+│   ├── ObjectExists            object_exists
+│   ├── ObjectCorrupt           object_corrupt      (retryable)
+│   ├── LinkExpired             link_expired        (retryable)
+│   └── InvalidKey              key_invalid
+├── OrderError                  an order, or the process that carries it out
+│   ├── InvalidOrder            order_invalid
+│   ├── UnsupportedVersion      version_unsupported
+│   ├── SignatureInvalid        signature_invalid
+│   ├── ClockSkewed             clock_skewed
+│   ├── AttemptUsed             attempt_used        (retryable)
+│   ├── Cancelled               cancelled
+│   ├── Interrupted             interrupted         (retryable)
+│   ├── DeadlinePassed          deadline_passed
+│   ├── ComputingStalled        computing_stalled   (retryable)
+│   └── ComputingCrashed        computing_crashed   (retryable)
 └── RemoteError                 the remote worker
-    └── RemoteUnavailable       remote_unavailable
+    ├── RemoteUnavailable       remote_unavailable
+    ├── WorkerUnreachable       worker_unreachable  (retryable)
+    ├── WorkerBusy              worker_busy         (retryable)
+    ├── WorkerRefused           worker_refused
+    └── WorkerFailed            worker_failed
 ```
 
 A message holds the value and the limit. HTTP statuses and exit codes are given at the edge, by
@@ -108,6 +134,24 @@ class SourceFolderMissing(ConfigError):
     """A profile's source folder is not there, for example a drive that is not mounted."""
 
     code = "source_folder_missing"
+
+
+class SecretMissing(ConfigError):
+    """Orders that leave this machine must be signed, and there is no secret to sign with."""
+
+    code = "secret_missing"
+
+
+class StorageNotConfigured(ConfigError):
+    """Work needs a bucket, and none is configured."""
+
+    code = "storage_not_configured"
+
+
+class AddressInUse(ConfigError):
+    """The port to listen on is taken by another program."""
+
+    code = "address_in_use"
 
 
 class UnsupportedFormat(ConfigError):
@@ -292,6 +336,123 @@ class OutputInvalid(OutputError):
     code = "output_invalid"
 
 
+class StorageError(StemsetError):
+    """The object store."""
+
+
+class StorageUnavailable(StorageError):
+    """The store does not answer, or answers that it cannot now; retries are used up."""
+
+    code = "storage_unavailable"
+    retryable = True
+
+
+class StorageRefused(StorageError):
+    """The store refuses: wrong keys, no permission, no such bucket."""
+
+    code = "storage_refused"
+
+
+class ObjectNotFound(StorageError):
+    """There is no object under this key."""
+
+    code = "object_not_found"
+
+
+class ObjectExists(StorageError):
+    """An object with other content stands where one was to be created."""
+
+    code = "object_exists"
+
+
+class ObjectCorrupt(StorageError):
+    """What was transferred does not have the promised length or SHA-256."""
+
+    code = "object_corrupt"
+    retryable = True
+
+
+class LinkExpired(StorageError):
+    """A presigned URL is no longer valid, and no fresh one was given."""
+
+    code = "link_expired"
+    retryable = True
+
+
+class InvalidKey(StorageError):
+    """A key or name that Stemset would not have made."""
+
+    code = "key_invalid"
+
+
+class OrderError(StemsetError):
+    """An order, or the process that carries it out."""
+
+
+class InvalidOrder(OrderError):
+    """The order does not say what it must, or wants what it may not."""
+
+    code = "order_invalid"
+
+
+class UnsupportedVersion(OrderError):
+    """A message of a newer version, or an order for another engine than this one."""
+
+    code = "version_unsupported"
+
+
+class SignatureInvalid(OrderError):
+    """A message that must be signed is not, or with another secret."""
+
+    code = "signature_invalid"
+
+
+class ClockSkewed(OrderError):
+    """A message's time is too far from this machine's clock."""
+
+    code = "clock_skewed"
+
+
+class AttemptUsed(OrderError):
+    """This attempt was begun by a process that is gone; the next number is free."""
+
+    code = "attempt_used"
+    retryable = True
+
+
+class Cancelled(OrderError):
+    """The job was cancelled."""
+
+    code = "cancelled"
+
+
+class Interrupted(OrderError):
+    """The worker was told to stop while it worked."""
+
+    code = "interrupted"
+    retryable = True
+
+
+class DeadlinePassed(OrderError):
+    """The order's deadline passed before it was done."""
+
+    code = "deadline_passed"
+
+
+class ComputingStalled(OrderError):
+    """The computing process showed no progress for too long and was ended."""
+
+    code = "computing_stalled"
+    retryable = True
+
+
+class ComputingCrashed(OrderError):
+    """The computing process ended without an answer."""
+
+    code = "computing_crashed"
+    retryable = True
+
+
 class RemoteError(StemsetError):
     """The remote worker."""
 
@@ -300,3 +461,48 @@ class RemoteUnavailable(RemoteError):
     """Work should be done remotely, and there is no worker to do it."""
 
     code = "remote_unavailable"
+
+
+class WorkerUnreachable(RemoteError):
+    """The worker's address does not answer as a worker."""
+
+    code = "worker_unreachable"
+    retryable = True
+
+
+class WorkerBusy(RemoteError):
+    """The worker is at another job and stayed so for as long as was waited."""
+
+    code = "worker_busy"
+    retryable = True
+
+
+class WorkerRefused(RemoteError):
+    """The worker refuses the call: wrong secret, or a clock that is off."""
+
+    code = "worker_refused"
+
+
+class WorkerFailed(RemoteError):
+    """The worker answered with an error that this version does not know."""
+
+    code = "worker_failed"
+
+
+def error_from(code: str, detail: str) -> StemsetError:
+    """The error that a message of another process speaks of.
+
+    Args:
+        code: A leaf's code; one that this version does not know gives ``WorkerFailed``.
+        detail: The message for people.
+    """
+    kind = _leaves().get(code)
+    return kind(detail) if kind else WorkerFailed(f"{detail} [{code}]")
+
+
+def _leaves(branch: type[StemsetError] = StemsetError) -> dict[str, type[StemsetError]]:
+    """Every leaf below a branch, by its code."""
+    leaves: dict[str, type[StemsetError]] = {}
+    for each in branch.__subclasses__():
+        leaves |= {each.code: each} if "code" in vars(each) else _leaves(each)
+    return leaves

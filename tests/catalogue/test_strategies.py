@@ -1,6 +1,6 @@
 import pytest
 
-from stemset.catalogue.strategies import BUILT_IN, Leaf, Node, find_strategy, parse_strategy
+from stemset.catalogue.strategies import BUILT_IN, Leaf, Node, find_strategy, only, parse_strategy
 from stemset.errors import InvalidStrategy, UnknownStrategy
 
 TWO_DEEP = {
@@ -58,3 +58,20 @@ def test_find_strategy_prefers_the_configured_one() -> None:
 def test_find_strategy_that_does_not_exist_lists_the_known_ones() -> None:
     with pytest.raises(UnknownStrategy, match="spleeter-2stems, vocals-only, minus-vocals"):
         find_strategy("successive")
+
+
+def test_only_the_wanted_stems_are_left_with_the_models_that_they_need() -> None:
+    strategy = parse_strategy(TWO_DEEP)
+
+    assert only(strategy, ["band"]).tree() == {"_": "spleeter-2stems", "accompaniment": "band"}
+    assert only(strategy, ["bleed"]).tree() == {
+        "_": "spleeter-2stems",
+        "vocals": {"_": "spleeter-2stems", "not_vocals": "bleed"},
+    }
+    assert only(strategy, ["band", "lead", "bleed"]) == strategy
+
+
+@pytest.mark.parametrize("stems", [[], ["drums"], ["lead", "drums"]])
+def test_only_of_stems_that_are_not_there_is_refused(stems: list[str]) -> None:
+    with pytest.raises(InvalidStrategy, match="lead, bleed, band"):
+        only(parse_strategy(TWO_DEEP), stems)

@@ -81,6 +81,58 @@ def test_process_of_a_remote_profile_says_that_it_needs_a_worker(
     assert local.code == 0
 
 
+SECRET = {"STEMSET_WORKER_SECRET": "c3RlbXNldCBzZWNyZXQgb2YgMzIgYnl0ZXMgISEhISE="}
+NO_BUCKET_THERE = {
+    "R2_BUCKET_NAME": "band",
+    "R2_ACCESS_KEY_ID": "id",
+    "R2_SECRET_ACCESS_KEY": "key",
+    "STEMSET_S3_ENDPOINT": "http://127.0.0.1:9",
+    "STEMSET_STORAGE_RETRY_S": "0.1",
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("environment", "code", "error", "says"),
+    [
+        ({"GPU_WORKER_URL": "https://gpu.example"}, 2, "secret_missing", "openssl rand"),
+        ({"GPU_WORKER_URL": "http://gpu.example", **SECRET}, 2, "config_invalid", "https://"),
+        ({"GPU_WORKER_URL": "gpu.example", **SECRET}, 2, "config_invalid", "https://"),
+        (
+            {"GPU_WORKER_URL": "http://127.0.0.1:9"},
+            2,
+            "storage_not_configured",
+            "R2_BUCKET_NAME",
+        ),
+        (
+            {"GPU_WORKER_URL": "http://127.0.0.1:9", **NO_BUCKET_THERE},
+            5,
+            "storage_unavailable",
+            "http://127.0.0.1:9 (R2_ACCOUNT_ID or STEMSET_S3_ENDPOINT)",
+        ),
+        (
+            {
+                "GPU_WORKER_URL": "http://127.0.0.1:9",
+                **NO_BUCKET_THERE,
+                "STEMSET_WORKER_LINKS": "yes",
+            },
+            2,
+            "config_invalid",
+            "STEMSET_WORKER_LINKS",
+        ),
+    ],
+)
+def test_process_that_cannot_be_remote_says_what_to_do(
+    stemset: Stemset, environment: dict[str, str], code: int, error: str, says: str
+) -> None:
+    ended = stemset("process", "far", env=environment)
+
+    assert ended.code == code
+    assert f"[{error}]" in ended.err
+    assert says in ended.err
+    assert "Traceback" not in ended.err
+
+
 def test_process_without_the_source_folder_asks_for_the_drive(
     stemset: Stemset, folder: Path
 ) -> None:

@@ -33,10 +33,12 @@ PYDANTIC = {
     "pydantic",
     "pydantic_core",
     "pydantic_settings",
+    "standardwebhooks",
     "typing_extensions",
     "typing_inspection",
     "yaml",
 }
+STRUCTLOG = {"pygments", "rich", "structlog", "typing_extensions"}
 # Extension modules bring these along; they are no packages.
 INTERNAL = ("_", "cython_runtime")
 # Third-party packages that `import stemset.<room>` may load. A room's `__init__` is light: whoever
@@ -48,8 +50,13 @@ MAY_LOAD: dict[str, set[str]] = {
     "cli": TYPER,
     "config": PYDANTIC,
     "errors": set(),
+    "lifeline": set(),
+    "orders": set(),
     "pipeline": set(),
     "separation": set(),
+    "storage": set(),
+    "telemetry": STRUCTLOG,
+    "worker": set(),
 }
 
 

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("run", "dev")
+LOCKS = ("run", "dev", "gpu")
 PIN = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[\w.+!]+)(?: ; (?P<marker>.+?))? \\$", re.MULTILINE
 )
@@ -55,6 +55,13 @@ def test_lock_every_package_is_pinned_once_with_hashes(lock: str):
         entry for entry in entries if not PIN.match(entry) or "--hash=sha256:" not in entry
     ] == []
     assert len(entries) == len(pinned(lock))
+
+
+def test_lock_gpu_agrees_with_run_in_what_both_hold():
+    run, gpu = pinned("run"), pinned("gpu")
+
+    assert "onnxruntime-gpu" in gpu
+    assert {name: gpu[name] for name in gpu.keys() & run.keys()}.items() <= run.items()
 
 
 def test_lock_dev_holds_all_of_run():

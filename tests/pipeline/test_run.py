@@ -14,10 +14,12 @@ from stemset.audio.encode import StemWriter, plan_encoding
 from stemset.audio.formats import Depth, OutputFormat, RecordingFormat
 from stemset.catalogue.strategies import find_strategy
 from stemset.errors import InputChanged, OutputBusy
+from stemset.orders.phase import Phase
 from stemset.pipeline.networks import Networks
 from stemset.pipeline.output import making_output
 from stemset.pipeline.plan import Job, OutputChoice, identify, plan_job
-from stemset.pipeline.run import Phase, Progress, run
+from stemset.pipeline.progress import Progress
+from stemset.pipeline.run import run
 from stemset.pipeline.verify import verify_output
 
 STRATEGY = "spleeter-2stems"
@@ -226,7 +228,7 @@ def test_run_reports_progress_that_only_grows(
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    assert {progress.phase for progress in seen} == set(Phase)
+    assert {each.phase for each in seen} == {Phase.LOADING, Phase.SEPARATING, Phase.ENCODING}
 
 
 def test_run_of_a_file_that_changes_meanwhile_leaves_nothing(

@@ -17,6 +17,7 @@ class Halves:
     overlap_frames: int = 200
     crossfaded: bool = True
     lead_frames: int = 0
+    device: str = "cpu"
     calls: int = 0
 
     def __call__(self, mix: Samples) -> Samples:

@@ -224,7 +224,7 @@ def test_network_that_gives_nan_is_refused(song: NDArray[np.float32], networks: 
     class Broken:
         slots = real.slots
         rate_hz, chunk_frames, overlap_frames = 44_100, 100_000, 1_000
-        crossfaded, lead_frames = True, 0
+        crossfaded, lead_frames, device = True, 0, "cpu"
 
         def __call__(self, mix: Samples) -> Samples:
             return np.full((len(mix), 1, 2, self.chunk_frames), np.nan, np.float32)

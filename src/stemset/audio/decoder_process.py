@@ -11,9 +11,7 @@ It loads PyAV and little more, because its start is part of the time to the firs
 import json
 import os
 import resource
-import select
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from stemset.audio._decoder_wire import (
 )
 from stemset.audio._recording import Recording
 from stemset.errors import DecoderFailed, InputUnreadable, StemsetError
+from stemset.lifeline import end_with_reader
 
 STANDARD_DESCRIPTORS = 3
 
@@ -36,7 +35,7 @@ STANDARD_DESCRIPTORS = 3
 def main() -> int:
     """Decode standard input to standard output, and return the exit status."""
     limits = DecodeLimits(**json.loads(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_reader()
     _confine(limits)
     report = _Report()
     try:
@@ -47,18 +46,6 @@ def main() -> int:
         mib = limits.max_memory_bytes >> 20
         report.fail(DecoderFailed(f"takes more than the allowed {mib} MiB of memory to decode"))
     return 0
-
-
-def _end_with_parent() -> None:
-    """Wait until nobody can read what this process writes, then end it, whatever it is doing.
-
-    A parent-death signal would end it too early: Linux sends it when the *thread* that started the
-    process ends.
-    """
-    poll = select.poll()
-    poll.register(sys.stdout.fileno(), select.POLLHUP)
-    poll.poll()
-    os._exit(1)
 
 
 def _confine(limits: DecodeLimits) -> None:

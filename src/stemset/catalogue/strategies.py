@@ -10,7 +10,7 @@ node's input minus that slot.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -92,6 +92,32 @@ def find_strategy(name: str, own: Mapping[str, Node] | None = None) -> Node:
         raise UnknownStrategy(
             f"There is no strategy {name!r}. Known strategies: {', '.join(known)}."
         ) from None
+
+
+def only(strategy: Node, stems: Collection[str], name: str = "strategy") -> Node:
+    """The strategy with no other stems than those that are wanted.
+
+    Raises:
+        InvalidStrategy: None is wanted, or one that the strategy does not give.
+    """
+    known = strategy.stems()
+    if unknown := [stem for stem in stems if stem not in known]:
+        raise InvalidStrategy(
+            f"{name}: there is no stem {unknown[0]!r}; there are {', '.join(known)}."
+        )
+    pruned = _only(strategy, frozenset(stems))
+    if not isinstance(pruned, Node):
+        raise InvalidStrategy(f"{name}: no stem is wanted; there are {', '.join(known)}.")
+    return pruned
+
+
+def _only(target: Node | Leaf, stems: frozenset[str]) -> Node | Leaf | None:
+    """What is left of a target, None if nothing of it is wanted."""
+    if isinstance(target, Leaf):
+        return target if target.stem in stems else None
+    slots = [(slot, _only(below, stems)) for slot, below in target.slots]
+    left = tuple((slot, below) for slot, below in slots if below is not None)
+    return Node(target.model, left) if left else None
 
 
 def _parse_node(tree: object, place: str, depth: int) -> Node:

@@ -191,6 +191,26 @@ def doctor(*, config: ConfigFile = None, json: Json = False) -> int:
 
 
 @app.command()
+def worker(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port to listen on; PORT, or 8000.", min=0, max=65_535, show_default=False
+        ),
+    ] = None,
+    config: ConfigFile = None,
+) -> int:
+    """Take orders over HTTP and carry them out, one at a time."""
+    from stemset.cli.worker import run_worker
+
+    return run_worker(host=host, port=port, config=config)
+
+
+@app.command()
 def completion(
     shell: Annotated[Shell, typer.Argument(help="Your shell.")],
 ) -> None:

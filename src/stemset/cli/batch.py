@@ -9,6 +9,7 @@ from stemset.audio.decode import DecodeLimits
 from stemset.catalogue.entries import check_licence, find
 from stemset.catalogue.strategies import Node
 from stemset.catalogue.weights import installed
+from stemset.cli.downloads import clear_download
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.cli.report import Report, shown
 from stemset.errors import (
@@ -23,6 +24,7 @@ from stemset.pipeline.networks import Networks
 from stemset.pipeline.plan import (
     Job,
     OutputChoice,
+    Recording,
     find_done,
     fingerprint,
     identify,
@@ -74,31 +76,54 @@ class Batch:
     networks: Networks = field(default_factory=Networks)
 
 
+@dataclass(slots=True)
+class Tally:
+    """What has come of the recordings so far.
+
+    Attributes:
+        done: How many stand, those that stood before included.
+        failures: Why others do not.
+        seen: Hashes of the recordings that were looked at.
+    """
+
+    done: int = 0
+    failures: list[StemsetError] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def exit_code(self) -> ExitCode:
+        """The batch's exit code."""
+        if not self.failures:
+            return ExitCode.OK
+        return ExitCode.SOME_FAILED if self.done else exit_code(self.failures[0])
+
+
 def run_batch(batch: Batch, paths: Iterable[Path], report: Report) -> ExitCode:
     """Make the outputs of all recordings; one that fails does not stop the others.
 
     Raises:
         StemsetError: What would stop every other recording as well.
     """
-    _check_models(batch)
-    done, failures = 0, list[StemsetError]()
-    seen: set[str] = set()
+    check_licences(batch)
+    _check_installed(batch)
+    tally = Tally()
     for path in paths:
-        report.begin(path)
         try:
-            _run_one(batch, path, report, seen)
-            done += 1
-        except _ENDS_THE_BATCH as error:
-            report.failed(path, error)
-            report.end(done, len(failures) + 1)
-            return exit_code(error)
+            _run_one(batch, path, report, tally)
+            tally.done += 1
         except StemsetError as error:
             report.failed(path, error)
-            failures.append(error)
-    report.end(done, len(failures))
-    if not failures:
-        return ExitCode.OK
-    return ExitCode.SOME_FAILED if done else exit_code(failures[0])
+            tally.failures.append(error)
+            if isinstance(error, _ENDS_THE_BATCH):
+                report.end(tally.done, len(tally.failures))
+                return exit_code(error)
+    report.end(tally.done, len(tally.failures))
+    return tally.exit_code()
+
+
+def check_licences(batch: Batch) -> None:
+    """Refuse models whose licence is not allowed. Raises LicenceRefused, UnknownModel."""
+    for name in batch.strategy.models():
+        check_licence(find(name), batch.allow_licences)
 
 
 def recordings(paths: Iterable[Path]) -> Iterator[Path]:
@@ -121,28 +146,35 @@ def recordings_in(folder: Path) -> list[Path]:
     )
 
 
-def _run_one(batch: Batch, path: Path, report: Report, seen: set[str]) -> None:
+def look_at(batch: Batch, path: Path, report: Report, tally: Tally) -> Recording | None:
+    """Identify a recording; None, after saying so, if there is nothing to do.
+
+    Raises:
+        InputError: It cannot be read.
+        OutputExists: Stems with other settings stand, and are not to be replaced.
+    """
     if not os.path.lexists(path):
         raise InputNotFound(f"There is no file {shown(path)}.")
     # A device or pipe is refused here, by the decoder's rules, before hashing could block on it.
     recording = identify(path)
-    wanted = fingerprint(batch.strategy, batch.choice, original_manner=batch.original_manner)
-    if recording.sha256 in seen:
+    if recording.sha256 in tally.seen:
         report.skipped(path, None)
-        return
-    seen.add(recording.sha256)
-    if not batch.force:
-        if folder := find_done(batch.root, recording, wanted):
-            report.skipped(path, folder)
-            return
-        if not batch.replaces:
-            refuse_other_settings(batch.root, recording, wanted)
-    if not batch.dry_run:
-        batch.networks.load_ahead(
-            plan_signals(batch.strategy, original_manner=batch.original_manner),
-            original_manner=batch.original_manner,
-        )
-    job = plan_job(
+        return None
+    tally.seen.add(recording.sha256)
+    if batch.force:
+        return recording
+    wanted = fingerprint(batch.strategy, batch.choice, original_manner=batch.original_manner)
+    if folder := find_done(batch.root, recording, wanted):
+        report.skipped(path, folder)
+        return None
+    if not batch.replaces:
+        refuse_other_settings(batch.root, recording, wanted)
+    return recording
+
+
+def plan(batch: Batch, recording: Recording) -> Job:
+    """Read a recording's header and decide about its output. See ``plan_job``."""
+    return plan_job(
         recording,
         root=batch.root,
         strategy_name=batch.strategy_name,
@@ -152,6 +184,18 @@ def _run_one(batch: Batch, path: Path, report: Report, seen: set[str]) -> None:
         original_manner=batch.original_manner,
         limits=batch.limits,
     )
+
+
+def _run_one(batch: Batch, path: Path, report: Report, tally: Tally) -> None:
+    recording = look_at(batch, path, report, tally)
+    if recording is None:
+        return
+    if not batch.dry_run:
+        batch.networks.load_ahead(
+            plan_signals(batch.strategy, original_manner=batch.original_manner),
+            original_manner=batch.original_manner,
+        )
+    job = plan(batch, recording)
     report.planned(job)
     if not batch.dry_run:
         _make(batch, job, report)
@@ -163,14 +207,13 @@ def _make(batch: Batch, job: Job, report: Report) -> None:
 
     with report.progress(job) as on_progress:
         metadata = run(job, batch.networks, on_progress=on_progress, limits=batch.limits)
+    clear_download(job.output)
     report.complete(job, metadata)
 
 
-def _check_models(batch: Batch) -> None:
+def _check_installed(batch: Batch) -> None:
     for name in batch.strategy.models():
-        entry = find(name)
-        check_licence(entry, batch.allow_licences)
-        if installed(entry) is None:
+        if installed(find(name)) is None:
             raise ModelNotInstalled(
                 f"The model {name} is not installed. Install it with: stemset models install {name}"
             )

@@ -6,10 +6,12 @@ from stemset.errors import (
     ConfigError,
     InputError,
     ModelError,
+    OrderError,
     OutputError,
     RemoteError,
     SeparationError,
     StemsetError,
+    StorageError,
 )
 
 
@@ -31,6 +33,8 @@ BY_BRANCH: dict[type[StemsetError], ExitCode] = {
     ModelError: ExitCode.MISSING,
     SeparationError: ExitCode.FAILURE,
     OutputError: ExitCode.FAILURE,
+    StorageError: ExitCode.REMOTE,
+    OrderError: ExitCode.REMOTE,
     RemoteError: ExitCode.REMOTE,
 }
 

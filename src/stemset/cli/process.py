@@ -4,9 +4,10 @@ from pathlib import Path
 
 from stemset.audio.decode import DecodeLimits
 from stemset.cli.batch import Batch, recordings_in, run_batch
-from stemset.cli.report import make_report
-from stemset.config import Profile, Settings, load_settings
-from stemset.errors import InputNotFound, RemoteUnavailable, SourceFolderMissing
+from stemset.cli.remote.address import WorkerAddress, worker_address
+from stemset.cli.report import Report, make_report
+from stemset.config import Settings, load_settings, needed_store
+from stemset.errors import InputNotFound, SourceFolderMissing
 from stemset.pipeline.plan import OutputChoice
 
 
@@ -23,8 +24,9 @@ def run_process(
     """Split the named files, or all of the source folder. Returns the exit code."""
     settings = load_settings(config)
     profile = settings.profile(profile_name)
-    if profile.remote and not local:
-        _refuse_remote(settings, profile)
+    address = worker_address(settings, profile) if profile.remote and not local else None
+    if address:
+        needed_store(settings)
     folder = settings.source_folder(profile)
     if not folder.is_dir():
         raise SourceFolderMissing(
@@ -44,7 +46,24 @@ def run_process(
         allow_licences=settings.allow_licences,
     )
     paths = [_locate(file, folder) for file in files] or recordings_in(folder)
-    return run_batch(batch, paths, make_report(as_json=as_json, dry_run=dry_run))
+    report = make_report(as_json=as_json, dry_run=dry_run)
+    if address is None:
+        return run_batch(batch, paths, report)
+    return _run_remote(batch, paths, report, settings, address)
+
+
+def _run_remote(
+    batch: Batch,
+    paths: list[Path],
+    report: Report,
+    settings: Settings,
+    address: WorkerAddress,
+) -> int:
+    # Only remote work loads what speaks HTTP and to buckets.
+    from stemset.cli.remote.connect import connect  # noqa: PLC0415
+    from stemset.cli.remote.run import run_remote  # noqa: PLC0415
+
+    return run_remote(batch, paths, report, lambda: connect(settings, address))
 
 
 def _locate(file: Path, folder: Path) -> Path:
@@ -53,15 +72,3 @@ def _locate(file: Path, folder: Path) -> Path:
         if path.exists():
             return path
     raise InputNotFound(f"There is no file {file}, neither here nor in {folder}.")
-
-
-def _refuse_remote(settings: Settings, profile: Profile) -> None:
-    if settings.worker_url is None:
-        raise RemoteUnavailable(
-            f"Profile {profile.name} says remote: true, and no worker is configured "
-            "(gpu_worker_url or GPU_WORKER_URL). Use --local to work on this machine."
-        )
-    raise RemoteUnavailable(
-        f"Profile {profile.name} says remote: true; this version cannot order work from "
-        f"{settings.worker_url} yet. Use --local to work on this machine."
-    )

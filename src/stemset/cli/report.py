@@ -1,53 +1,80 @@
 """What a person, or a program, sees of a batch.
 
-On a terminal: a progress bar with time left, then what was made. Elsewhere: only what was made.
+On a terminal: progress bars with time left, then what was made. Elsewhere: only what was made.
 With ``--json``: one JSON object a line on standard output, each with ``schema_version`` and
-``event``: ``planned``, ``progress``, ``skipped``, ``complete``, ``error``, ``summary``.
+``event``: ``planned``, ``progress``, ``skipped``, ``complete``, ``error``, ``summary``; remote work
+adds ``uploaded``, ``ordered`` and ``found``, and ``job_id`` to all that are about a job.
 """
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stemset.cli.human_report import HumanReport, shown
+from stemset.cli.progress import OnProgress, Progress
 from stemset.errors import StemsetError
 
 if TYPE_CHECKING:
     from stemset.pipeline.plan import Job
-    from stemset.pipeline.run import Progress
+
+__all__ = ["JsonReport", "Outlook", "Report", "make_report", "shown"]
 
 JSON_SCHEMA_VERSION = 1
 
-OnProgress = Callable[["Progress"], None]
-
 
 class Report(Protocol):
-    """Where a batch says what happens."""
+    """Where a batch says what happens. ``job_id`` is given where the work is remote."""
 
-    def begin(self, path: Path) -> None:
-        """A recording is looked at."""
-
-    def planned(self, job: "Job") -> None:
+    def planned(self, job: "Job", job_id: str | None = None) -> None:
         """It will be split, or would be in a dry run."""
 
-    def progress(self, job: "Job") -> AbstractContextManager[OnProgress]:
-        """It is being split, for as long as the context lasts."""
+    def foreseen(self, job: "Job", job_id: str, outlook: "Outlook") -> None:
+        """In a dry run: what remote work would consist of."""
+
+    def uploaded(self, job: "Job", job_id: str, key: str, *, already: bool) -> None:
+        """The recording is in the bucket, perhaps already before."""
+
+    def ordered(self, job: "Job", job_id: str, attempt: int) -> None:
+        """An order goes to the worker."""
+
+    def found(self, job: "Job", job_id: str, attempt: str) -> None:
+        """Its stems stand in the bucket, and nothing is ordered."""
+
+    def progress(self, job: "Job", job_id: str | None = None) -> AbstractContextManager[OnProgress]:
+        """It is worked on, for as long as the context lasts; any thread may tell how far it is."""
         ...
 
     def skipped(self, path: Path, folder: Path | None) -> None:
         """It is done already, in this folder, or was given twice."""
 
-    def complete(self, job: "Job", metadata: Mapping[str, Any]) -> None:
+    def complete(self, job: "Job", metadata: Mapping[str, Any], job_id: str | None = None) -> None:
         """Its output stands."""
 
-    def failed(self, path: Path, error: StemsetError) -> None:
+    def failed(self, path: Path, error: StemsetError, job_id: str | None = None) -> None:
         """It failed."""
 
     def end(self, done: int, failed: int) -> None:
         """All recordings were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What remote work would consist of.
+
+    Attributes:
+        key: Key of the recording in the bucket.
+        upload: Whether it would be uploaded.
+        attempt: Number of the attempt that would be ordered; None if the stems stand already.
+    """
+
+    key: str
+    upload: bool
+    attempt: int | None
 
 
 def make_report(*, as_json: bool, dry_run: bool = False) -> Report:
@@ -58,30 +85,36 @@ def make_report(*, as_json: bool, dry_run: bool = False) -> Report:
 class JsonReport:
     """JSON lines; see the module."""
 
-    def begin(self, path: Path) -> None:
-        """Says nothing."""
-
-    def planned(self, job: "Job") -> None:
+    def planned(self, job: "Job", job_id: str | None = None) -> None:
         """Print what will be made."""
-        self._print(
-            "planned",
-            job.recording.path,
-            output=str(job.output),
-            sha256=job.recording.sha256,
-            strategy=job.strategy_name,
-            stems=list(job.strategy.stems()),
-            duration_s=job.source.duration_s,
-            encoding=job.encoding.as_json(),
-        )
+        self._print("planned", job.recording.path, job_id, **_plan(job))
+
+    def foreseen(self, job: "Job", job_id: str, outlook: Outlook) -> None:
+        """Print what would be made, and how."""
+        self._print("planned", job.recording.path, job_id, **_plan(job), remote=asdict(outlook))
+
+    def uploaded(self, job: "Job", job_id: str, key: str, *, already: bool) -> None:
+        """Print where it lies."""
+        size = job.recording.size_bytes
+        self._print("uploaded", job.recording.path, job_id, key=key, bytes=size, already=already)
+
+    def ordered(self, job: "Job", job_id: str, attempt: int) -> None:
+        """Print the attempt's number."""
+        self._print("ordered", job.recording.path, job_id, attempt=attempt)
+
+    def found(self, job: "Job", job_id: str, attempt: str) -> None:
+        """Print the name of the attempt's folder."""
+        self._print("found", job.recording.path, job_id, attempt=attempt)
 
     @contextmanager
-    def progress(self, job: "Job") -> Iterator[OnProgress]:
+    def progress(self, job: "Job", job_id: str | None = None) -> Iterator[OnProgress]:
         """Print how far it is, each time it says so."""
 
-        def show(progress: "Progress") -> None:
+        def show(progress: Progress) -> None:
             self._print(
                 "progress",
                 job.recording.path,
+                job_id,
                 phase=progress.phase,
                 progress=round(progress.fraction, 4),
                 eta_s=None if progress.eta_s is None else round(progress.eta_s, 1),
@@ -93,137 +126,39 @@ class JsonReport:
         """Print where it is done."""
         self._print("skipped", path, output=None if folder is None else str(folder))
 
-    def complete(self, job: "Job", metadata: Mapping[str, Any]) -> None:
+    def complete(self, job: "Job", metadata: Mapping[str, Any], job_id: str | None = None) -> None:
         """Print the metadata."""
-        self._print("complete", job.recording.path, output=str(job.output), metadata=metadata)
+        output = str(job.output)
+        self._print("complete", job.recording.path, job_id, output=output, metadata=metadata)
 
-    def failed(self, path: Path, error: StemsetError) -> None:
+    def failed(self, path: Path, error: StemsetError, job_id: str | None = None) -> None:
         """Print the error's code and message."""
-        self._print("error", path, code=error.code, message=str(error), retryable=error.retryable)
+        self._print(
+            "error", path, job_id, code=error.code, message=str(error), retryable=error.retryable
+        )
 
     def end(self, done: int, failed: int) -> None:
         """Print the counts."""
         self._print("summary", None, done=done, failed=failed)
 
-    def _print(self, event: str, path: Path | None, **facts: object) -> None:
-        line = {"schema_version": JSON_SCHEMA_VERSION, "event": event}
+    def _print(
+        self, event: str, path: Path | None, job_id: str | None = None, **facts: object
+    ) -> None:
+        line: dict[str, object] = {"schema_version": JSON_SCHEMA_VERSION, "event": event}
         if path is not None:
             line["file"] = os.fsencode(path).decode("utf-8", "replace")
+        if job_id is not None:
+            line["job_id"] = job_id
         sys.stdout.write(json.dumps({**line, **facts}) + "\n")
         sys.stdout.flush()
 
 
-class HumanReport:
-    """Words and a progress bar."""
-
-    def __init__(self, *, dry_run: bool = False) -> None:
-        """Set up; the bar is shown only if a person sees it."""
-        self._dry_run = dry_run
-        self._interactive = sys.stderr.isatty() and sys.stdout.isatty()
-
-    def begin(self, path: Path) -> None:
-        """Says nothing."""
-
-    def planned(self, job: "Job") -> None:
-        """In a dry run, print what would be made."""
-        if not self._dry_run:
-            return
-        length = _clock(job.source.duration_s) if job.source.duration_s else "unknown length"
-        self._say(f"{shown(job.recording.path)}: would be split ({length}) into {job.output}")
-        for note in (*job.source.warnings, *job.encoding.notes):
-            self._say(f"  note: {note}")
-
-    @contextmanager
-    def progress(self, job: "Job") -> Iterator[OnProgress]:
-        """Show a bar with time left."""
-        if not self._interactive:
-            yield lambda _: None
-            return
-        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-        )
-
-        columns = (
-            TextColumn("{task.fields[file]}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[left]}", markup=False),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            name = shown(Path(job.recording.path.name))
-            task = bar.add_task("", total=1.0, file=name, left="loading the network")
-
-            def show(progress: "Progress") -> None:
-                left = "" if progress.eta_s is None else f"{_clock(progress.eta_s)} left"
-                bar.update(task, completed=progress.fraction, left=left or str(progress.phase))
-
-            yield show
-
-    def skipped(self, path: Path, folder: Path | None) -> None:
-        """Print where it is done."""
-        why = "given twice" if folder is None else f"done already, in {folder}"
-        self._say(f"{shown(path)}: {why}")
-
-    def complete(self, job: "Job", metadata: Mapping[str, Any]) -> None:
-        """Print what was made, how long it took and whether it adds up."""
-        length = _clock(metadata["recording"]["duration_s"])
-        took = _clock(metadata["timings"]["wall_s"])
-        self._say(f"{shown(job.recording.path)}: {length} of audio split in {took}")
-        for stem in metadata["stems"].values():
-            lufs = stem["measured_lufs"]
-            level = "silent" if lufs is None else f"{lufs:.1f} LUFS"
-            self._say(f"  {job.output / stem['stem_url']}  ({level})")
-        if total := metadata["sum_to_mix"]:
-            depth = metadata["encoding"]["depth"]
-            self._say(f"  {_sum_in_words(total, metadata['gain_db'], depth)}")
-        for warning in metadata["warnings"]:
-            self._say(f"  note: {warning}")
-
-    def failed(self, path: Path, error: StemsetError) -> None:
-        """Print the error, which mostly names the file."""
-        about = "" if path.name in str(error) else f"{shown(path)}: "
-        print(f"{about}{error} [{error.code}]", file=sys.stderr)  # noqa: T201
-
-    def end(self, done: int, failed: int) -> None:
-        """Print the counts, if there was more than one recording."""
-        if not done + failed:
-            self._say("There are no recordings here.")
-        elif failed and done:
-            print(f"{done} done, {failed} failed.", file=sys.stderr)  # noqa: T201
-
-    def _say(self, text: str) -> None:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-
-
-def _sum_in_words(total: Mapping[str, Any], gain_db: float, depth: str | None) -> str:
-    mix = f"the mix at {gain_db:.2f} dB" if gain_db else "the mix"
-    if total["exact"]:
-        return f"The stems add up to {mix} exactly."
-    if depth is not None and depth.isdigit():
-        # The mix itself has more bits than the file: their sum is the mix, rounded once.
-        return f"The stems add up to {mix} in the last of {depth} bits."
-    before = " before encoding" if depth is None else ""
-    return f"The stems add up to {mix} within {total['error_db']:.0f} dB{before}."
-
-
-def _clock(seconds: float) -> str:
-    """``0.8 s``, ``12 s``, ``3:05``, ``2:03:05``."""
-    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth is worth showing
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def shown(path: Path) -> str:
-    """A path on one line, without control characters."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _plan(job: "Job") -> dict[str, object]:
+    return {
+        "output": str(job.output),
+        "sha256": job.recording.sha256,
+        "strategy": job.strategy_name,
+        "stems": list(job.strategy.stems()),
+        "duration_s": job.source.duration_s,
+        "encoding": job.encoding.as_json(),
+    }

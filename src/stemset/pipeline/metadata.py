@@ -74,6 +74,7 @@ def build_metadata(
     warnings: tuple[str, ...],
     timings: Timings,
     wall_s: float,
+    device: str,
 ) -> dict[str, object]:
     """Describe an output.
 
@@ -87,6 +88,7 @@ def build_metadata(
         warnings: What the decoder noticed.
         timings: Where the time went.
         wall_s: Time from the start of the run.
+        device: What the networks computed on.
     """
     gains = playback_gains({name: stem.loudness.integrated_lufs for name, stem in stems.items()})
     source = job.source
@@ -124,9 +126,9 @@ def build_metadata(
             "separate_s": round(timings.separate_s, 3),
             "close_s": round(timings.close_s, 3),
             "stems_s": {name: round(spent, 3) for name, spent in timings.stems_s.items()},
-            "gpu_s": 0.0,
+            "gpu_s": 0.0 if device == "cpu" else round(timings.separate_s, 3),
         },
-        "device": {"kind": "cpu", "precision": "float32", "machine": platform.machine()},
+        "device": {"kind": device, "precision": "float32", "machine": platform.machine()},
         "versions": {"stemset": __version__, **{name: version(name) for name in _LIBRARIES}},
     }
 

@@ -33,6 +33,13 @@ class Networks:
         self._loaded: dict[tuple[str, frozenset[str], bool], Network] = {}
         self._lock = threading.Lock()
 
+    @property
+    def device(self) -> str:
+        """What the loaded networks compute on: ``cuda`` if any of them does."""
+        with self._lock:
+            devices = {network.device for network in self._loaded.values()}
+        return "cuda" if "cuda" in devices else "cpu"
+
     def load_ahead(self, plan: SignalPlan, *, original_manner: bool = False) -> None:
         """Begin to load in a thread of its own; ``load`` waits for it, and meets its errors."""
 

@@ -53,17 +53,15 @@ class Recording:
         sha256: Hash of its bytes.
         size_bytes: Its length.
         modified_ns: Its modification time when it was hashed.
+        name: The file's name as the person knows it; bytes that are no UTF-8 are shown as
+            replacement characters.
     """
 
     path: Path
     sha256: str
     size_bytes: int
     modified_ns: int
-
-    @property
-    def name(self) -> str:
-        """The file's name; bytes that are no UTF-8 are shown as replacement characters."""
-        return os.fsencode(self.path.name).decode("utf-8", "replace")
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,8 @@ def identify(path: Path) -> Recording:
         raise InputUnreadable(f"{path} cannot be read: {error.strerror}.") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise InputChanged(f"{path} changed while it was read.")
-    return Recording(path, digest.hexdigest(), after.st_size, after.st_mtime_ns)
+    name = os.fsencode(path.name).decode("utf-8", "replace")
+    return Recording(path, digest.hexdigest(), after.st_size, after.st_mtime_ns, name)
 
 
 def fingerprint(strategy: Node, choice: OutputChoice, *, original_manner: bool = False) -> str:

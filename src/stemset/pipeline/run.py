@@ -6,10 +6,9 @@ encoded and measured in a thread of its own, all at the same time, with bounded 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +26,7 @@ from stemset.pipeline.metadata import StemResult, Timings, build_metadata
 from stemset.pipeline.networks import Networks
 from stemset.pipeline.output import making_output
 from stemset.pipeline.plan import Job
+from stemset.pipeline.progress import Clock, OnProgress
 from stemset.separation.closing import Block, Closing, Overshoot, SumError
 from stemset.separation.separator import Separator
 from stemset.separation.signals import Signal, SignalPlan, plan_signals
@@ -35,32 +35,6 @@ _BLOCKS_AHEAD = 8
 _STEM_BLOCKS_WAITING = 8
 _CLOSING_BLOCKS_WAITING = 4
 _GAIN_STEP_DB = 0.01
-
-
-class Phase(StrEnum):
-    """What a run is doing."""
-
-    LOADING = "loading"
-    SEPARATING = "separating"
-    ENCODING = "encoding"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        phase: What it is doing.
-        fraction: 0–1 over the whole job.
-        eta_s: Time left, None while it is not known.
-    """
-
-    phase: Phase
-    fraction: float
-    eta_s: float | None = None
-
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +82,7 @@ def run(
     begun = time.perf_counter()
     plan = plan_signals(job.strategy, original_manner=job.original_manner)
     with making_output(job.root, job.output_name) as output:
-        clock = _Clock(on_progress, job.source.frames)
+        clock = Clock(on_progress, job.source.frames)
         runner = _Runner(job, plan, networks, output.part, clock, limits or DecodeLimits(), begun)
         gain_db = 0.0
         result = runner.stream(gain_db)
@@ -129,6 +103,7 @@ def run(
             warnings=result.warnings,
             timings=result.timings,
             wall_s=time.perf_counter() - begun,
+            device=networks.device,
         )
         output.commit(metadata)
     return metadata
@@ -142,7 +117,7 @@ class _Runner:
     plan: SignalPlan
     networks: Networks
     folder: Path
-    clock: "_Clock"
+    clock: Clock
     limits: DecodeLimits
     begun: float
 
@@ -311,45 +286,6 @@ class _Stem:
         block = block.astype(np.float32, copy=False)
         self._meter.push(block)
         self._peaks.push(block)
-
-
-class _Clock:
-    """Turns frames into progress and time left, over one pass or two."""
-
-    _EVERY_S = 0.25
-    _SLOW_START_S = 1.0
-
-    def __init__(self, on_progress: OnProgress, total_frames: int | None) -> None:
-        self._on_progress = on_progress
-        self._total = total_frames
-        self._frames = 0
-        self._fraction = 0.0
-        self._second_pass = False
-        self._begun = self._last = time.perf_counter()
-        on_progress(Progress(Phase.LOADING, 0.0))
-
-    def begin_second_pass(self) -> None:
-        """The recording is streamed once more."""
-        self._second_pass = True
-        self._frames = 0
-
-    def tick(self, frames: int, *, twice: bool) -> None:
-        """Count frames that went by; ``twice`` once it is known that there are two passes."""
-        self._frames += frames
-        now = time.perf_counter()
-        if not self._total or now - self._last < self._EVERY_S:
-            return
-        self._last = now
-        done = self._second_pass + min(self._frames / self._total, 1.0)
-        known = done / (2 if twice or self._second_pass else 1)
-        self._fraction = max(self._fraction, known)  # a second pass must not turn it back
-        spent = now - self._begun
-        left = spent / known - spent if spent > self._SLOW_START_S else None
-        self._on_progress(Progress(Phase.SEPARATING, self._fraction, left))
-
-    def end(self) -> None:
-        """Everything is computed."""
-        self._on_progress(Progress(Phase.ENCODING, 1.0, 0.0))
 
 
 def _common_gain_db(peak: float) -> float:

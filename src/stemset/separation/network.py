@@ -21,6 +21,7 @@ class Network(Protocol):
         crossfaded: Whether the overlap is crossfaded; otherwise it is a plain sum, for networks
             whose own windows fade.
         lead_frames: Silence that the network wants before the first sample.
+        device: What it computes on, ``cpu`` or ``cuda``.
     """
 
     slots: tuple[str, ...]
@@ -29,6 +30,7 @@ class Network(Protocol):
     overlap_frames: int
     crossfaded: bool
     lead_frames: int
+    device: str
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks.

@@ -31,3 +31,10 @@ def load_network(
     from stemset.separation.networks.spleeter import Spleeter  # noqa: PLC0415
 
     return Spleeter(entry, weights, slots, threads=threads, original_manner=original_manner)
+
+
+def best_device() -> str:
+    """What networks compute on where the runtime has its way: ``cuda`` or ``cpu``."""
+    from stemset.separation.networks import _onnx  # noqa: PLC0415
+
+    return "cuda" if _onnx.CUDA in _onnx.providers() else "cpu"

@@ -63,6 +63,7 @@ class Spleeter:
         self.lead_frames = _WINDOW_FRAMES // 2 if original_manner else 0
         self._original_manner = original_manner
         self._graph = OnnxGraph(weights, threads=threads)
+        self.device = self._graph.device
         self._stft = _Stft(self.chunk_frames, centred=not original_manner)
         # The two channels are transformed side by side.
         self._threads = ThreadPoolExecutor(min(threads, 2), "stemset-transform")

@@ -1,0 +1,88 @@
+"""The computing process: ``python -m stemset.pipeline``.
+
+Reads its settings in a first line on standard input, then orders and links, a JSON line each.
+Writes on standard output that it is ready, then the reports of each order. Keeps its networks warm
+between orders, ends at the end of its input or as soon as nobody reads its output, and can be
+killed at any moment.
+"""
+
+import os
+import sys
+import uuid
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from stemset import __version__
+from stemset.audio.decode import DecodeLimits
+from stemset.catalogue.strategies import find_strategy
+from stemset.errors import InvalidOrder, StemsetError
+from stemset.lifeline import STANDARD_OUTPUT, end_with_reader
+from stemset.orders.messages import Order, Ready, parse_settings
+from stemset.pipeline._conversation import Inbox, Lines, Voice
+from stemset.pipeline.attempt import Bench, perform
+from stemset.pipeline.networks import Networks
+from stemset.separation.networks import best_device
+from stemset.separation.signals import plan_signals
+from stemset.storage.exchange import Exchange, KeyedExchange, Wanted
+from stemset.storage.keys import parse_attempt_folder
+from stemset.storage.settings import StoreSettings
+from stemset.storage.store import Store, open_store
+from stemset.telemetry import bind, configure_logs
+
+
+def main() -> int:
+    """Carry out orders until there are no more; returns the exit status."""
+    out = Lines(_take_standard_output())
+    configure_logs()
+    settings = parse_settings(sys.stdin.buffer.readline())
+    bench = Bench(
+        networks=Networks(),
+        scratch=settings.scratch,
+        process_id=uuid.uuid4().hex,
+        limits=DecodeLimits(max_duration_s=settings.max_duration_s),
+        allow_licences=settings.allow_licences,
+    )
+    for name in settings.load:
+        bench.networks.load_ahead(plan_signals(find_strategy(name)))
+    store = None if settings.store is None else open_store(StoreSettings(**settings.store))
+    out.say(Ready(device=best_device(), engine=__version__))
+    inbox = Inbox(sys.stdin.buffer)
+    for order in inbox.orders():
+        with bind(job_id=order.job_id, attempt=order.attempt):
+            _carry_out(order, bench, store, Voice(order, out), inbox)
+    return 0
+
+
+def _carry_out(order: Order, bench: Bench, store: Store | None, voice: Voice, inbox: Inbox) -> None:
+    try:
+        exchange = _exchange(order, store, voice, inbox)
+        done = perform(order, exchange, bench, voice.tell)
+    except StemsetError as error:
+        voice.fail(error)
+    else:
+        voice.complete(done)
+
+
+def _exchange(order: Order, store: Store | None, voice: Voice, inbox: Inbox) -> Exchange:
+    if order.input.url is not None:
+        from stemset.storage._linked import LinkedExchange  # noqa: PLC0415 - an HTTP client
+
+        def ask(wanted: Sequence[Wanted]) -> Sequence[str]:
+            return inbox.links(voice.want(wanted))
+
+        return LinkedExchange(order.input.url, order.output.urls, ask)
+    if store is None:
+        raise InvalidOrder("The order holds no links, and this process has no keys to a bucket.")
+    return KeyedExchange(store, order.input.key, parse_attempt_folder(order.output.prefix))
+
+
+def _take_standard_output() -> BinaryIO:
+    """Keep standard output for messages alone: what a library prints goes to standard error."""
+    descriptor = os.dup(STANDARD_OUTPUT)
+    os.dup2(sys.stderr.fileno(), STANDARD_OUTPUT)
+    end_with_reader(descriptor)
+    return os.fdopen(descriptor, "wb")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

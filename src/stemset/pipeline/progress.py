@@ -1,0 +1,64 @@
+"""How far a run is: frames that went by, turned into a fraction and time left."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stemset.orders.phase import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        phase: What it is doing.
+        fraction: 0–1 over the whole job.
+        eta_s: Time left, None while it is not known.
+    """
+
+    phase: Phase
+    fraction: float
+    eta_s: float | None = None
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Clock:
+    """Turns frames into progress and time left, over one pass or two."""
+
+    _EVERY_S = 0.25
+    _SLOW_START_S = 1.0
+
+    def __init__(self, on_progress: OnProgress, total_frames: int | None) -> None:
+        self._on_progress = on_progress
+        self._total = total_frames
+        self._frames = 0
+        self._fraction = 0.0
+        self._second_pass = False
+        self._begun = self._last = time.perf_counter()
+        on_progress(Progress(Phase.LOADING, 0.0))
+
+    def begin_second_pass(self) -> None:
+        """The recording is streamed once more."""
+        self._second_pass = True
+        self._frames = 0
+
+    def tick(self, frames: int, *, twice: bool) -> None:
+        """Count frames that went by; ``twice`` once it is known that there are two passes."""
+        self._frames += frames
+        now = time.perf_counter()
+        if not self._total or now - self._last < self._EVERY_S:
+            return
+        self._last = now
+        done = self._second_pass + min(self._frames / self._total, 1.0)
+        known = done / (2 if twice or self._second_pass else 1)
+        self._fraction = max(self._fraction, known)  # a second pass must not turn it back
+        spent = now - self._begun
+        left = spent / known - spent if spent > self._SLOW_START_S else None
+        self._on_progress(Progress(Phase.SEPARATING, self._fraction, left))
+
+    def end(self) -> None:
+        """Everything is computed."""
+        self._on_progress(Progress(Phase.ENCODING, 1.0, 0.0))

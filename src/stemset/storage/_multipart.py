@@ -1,0 +1,103 @@
+"""Uploads in parts whose parts somebody else puts, with presigned links.
+
+obstore uploads in parts by itself and gives no part away, so begin, links and end are here. Nothing
+is remembered between calls: an upload that was begun and not ended is found in the bucket, so
+whoever makes the links can be another process than before.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from stemset.errors import StorageRefused, StorageUnavailable
+from stemset.storage._refusals import code_in, refusal
+from stemset.storage._sigv4 import check_endpoint, presign
+from stemset.storage._transport import Body, Link, Transport
+from stemset.storage.settings import StoreSettings
+
+_CALL_LASTS_S = 300
+
+
+class Multipart:
+    """Uploads in parts to a bucket. Every call raises StorageUnavailable, StorageRefused."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        """Reach a bucket. Raises StorageRefused if it is none."""
+        if settings.kind != "s3":
+            raise StorageRefused("Only a bucket can make presigned links.")
+        check_endpoint(settings.endpoint)
+        self._settings = settings
+        self._transport = Transport(settings.retry_s)
+
+    def upload_id(self, key: str) -> str | None:
+        """The upload to a key that is under way, None if there is none.
+
+        Of several (an answer to ``begin`` was lost) it is always the same one.
+        """
+        return min((each for found, each in self.under_way(key) if found == key), default=None)
+
+    def begin(self, key: str) -> str:
+        """Begin an upload; returns the id of the one to go on with."""
+        answer = self._call("POST", key, {"uploads": ""})
+        return self.upload_id(key) or _text(_parse(answer, key), "UploadId")
+
+    def part_url(self, key: str, upload_id: str, part: int, *, expires_s: int) -> str:
+        """Where to put a part, numbered from 1."""
+        query = {"partNumber": str(part), "uploadId": upload_id}
+        return self._presigned("PUT", key, query, expires_s)
+
+    def complete(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
+        """Make the object of its parts.
+
+        Raises:
+            ObjectCorrupt: A part is missing or is not the one that was put.
+            ObjectNotFound: There is no such upload, for example because it was completed.
+        """
+        parts = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+            for number, etag in enumerate(etags, 1)
+        )
+        body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        answer = self._call("POST", key, {"uploadId": upload_id}, body)
+        # Sent with 200 and the first bytes of the answer, an error can only be in its text.
+        if code := code_in(answer.decode("utf-8", "replace")):
+            raise refusal(0, code, key)
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Drop an upload and its parts. Raises ObjectNotFound."""
+        self._call("DELETE", key, {"uploadId": upload_id})
+
+    def under_way(self, prefix: str) -> list[tuple[str, str]]:
+        """Keys and ids of uploads that were begun and not ended, the first 1,000."""
+        root = _parse(self._call("GET", "", {"uploads": "", "prefix": prefix}), prefix)
+        return [
+            (_text(upload, "Key"), _text(upload, "UploadId"))
+            for upload in root.iterfind("{*}Upload")
+        ]
+
+    def _call(
+        self, method: str, key: str, query: Mapping[str, str], body: bytes | None = None
+    ) -> bytes:
+        link = Link(lambda: self._presigned(method, key, query, _CALL_LASTS_S))
+        what = key or query.get("prefix", "")
+        return self._transport.call(method, what, link, lambda: Body(content=body))
+
+    def _presigned(self, method: str, key: str, query: Mapping[str, str], expires_s: int) -> str:
+        now = datetime.now(UTC)
+        return presign(self._settings, method, key, query, expires_s=expires_s, now=now)
+
+
+def _parse(answer: bytes, what: str) -> ET.Element:
+    """Read an answer of the bucket that the settings name; expat bounds what entities expand to."""
+    try:
+        return ET.fromstring(answer)  # noqa: S314 - see above
+    except ET.ParseError as error:
+        raise StorageUnavailable(f"The bucket's answer for {what} cannot be read.") from error
+
+
+def _text(element: ET.Element, name: str) -> str:
+    text = element.findtext(f"{{*}}{name}")
+    if not text:
+        raise StorageUnavailable(f"The bucket's answer holds no {name}.")
+    return text

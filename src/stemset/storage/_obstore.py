@@ -1,0 +1,278 @@
+"""The store over obstore: S3, a local folder, memory.
+
+obstore tries each request again for as long as the settings say: after a connection that cannot be
+made or breaks, after 5xx and 429, and after silence, except for a write that must not be repeated
+(``create`` does that itself). What it reads goes on after a break where it was. Both was seen with
+the gateway killed and frozen; ``tests/storage/test_outages.py`` keeps it so.
+"""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import obstore
+from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
+
+from stemset.audio.files import writing
+from stemset.errors import (
+    ObjectCorrupt,
+    ObjectExists,
+    ObjectNotFound,
+    StorageRefused,
+    StorageUnavailable,
+)
+from stemset.storage._obstore_errors import translated
+from stemset.storage._parts import blocks, file_length, part_bytes
+from stemset.storage._sigv4 import check_endpoint
+from stemset.storage.settings import StoreSettings
+from stemset.storage.store import ObjectInfo, OnBytes
+
+if TYPE_CHECKING:  # these are types only, and not there when the program runs
+    from obstore import GetResult, ObjectMeta
+    from obstore.store import ClientConfig, RetryConfig
+
+PART_BYTES = 8 << 20
+IN_FLIGHT = 4
+"""600 MB to Ceph on loopback: 274 MB/s, 45 MB of memory; with 16 MiB parts 290 MB/s, 87 MB."""
+
+_CONNECT_S = 5.0
+_SILENCE_S = 20.0
+# reqwest counts silence from the moment a request is begun, so the time that the body takes to be
+# sent is in it (seanmonstar/reqwest#2784). All parts in flight must get through within this: down
+# to 110 kB/s they do. A connection on which nothing moves is given up after 30 s in any case
+# (TCP_USER_TIMEOUT, as measured with the gateway frozen).
+_UPLOAD_S = 300.0
+_NO_LIMIT = timedelta(days=1)  # of a whole transfer: only silence counts
+_MAX_RETRY_S = 600.0  # a signature is as old as its first try, and S3 takes it for 15 minutes
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_CHUNK_BYTES = 1 << 20
+
+
+class ObstoreStore:
+    """A bucket, a folder or memory; the port is ``store.Store``."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        """Open a store.
+
+        Raises:
+            StorageRefused: The endpoint is no address, or the folder cannot be used.
+        """
+        self._retry_s = min(settings.retry_s, _MAX_RETRY_S)
+        self._store, self._uploads = _open(settings)
+
+    def head(self, key: str) -> ObjectInfo:
+        """Look an object up.
+
+        S3 gives no reason with the answer to this call: a missing bucket looks like a missing
+        object.
+        """
+        with translated(key):
+            return _info(obstore.head(self._store, key))
+
+    def read(self, key: str, *, limit: int = 1 << 20) -> bytes:
+        """Read a small object."""
+        with translated(key):
+            answer = obstore.get(self._store, key)
+            if answer.meta["size"] > limit:
+                raise ObjectCorrupt(
+                    f"{key} has {answer.meta['size']} bytes; at most {limit} were expected."
+                )
+            return bytes(answer.bytes())
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a small object."""
+        with translated(key):
+            obstore.put(self._store, key, data, use_multipart=False)
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write a small object once."""
+        give_up = time.monotonic() + self._retry_s
+        while True:
+            try:
+                with translated(key):
+                    obstore.put(self._store, key, data, mode="create")
+            except ObjectExists:
+                if self.read(key) != data:
+                    raise
+            except StorageUnavailable:
+                # obstore does not repeat this call after silence; read back, it may be repeated.
+                if time.monotonic() > give_up:
+                    raise
+                continue
+            return
+
+    def download(
+        self, key: str, path: Path, *, offset: int = 0, on_bytes: OnBytes = lambda _: None
+    ) -> None:
+        """Append an object's bytes to a file."""
+        expected, chunks = self._chunks(key, offset)
+        arrived = offset
+        with writing(path), path.open("r+b" if offset else "wb") as file:
+            file.truncate(offset)
+            file.seek(offset)
+            for chunk in chunks:
+                file.write(chunk)
+                arrived += len(chunk)
+                on_bytes(len(chunk))
+        if arrived != expected:
+            raise ObjectCorrupt(f"{key}: {arrived} bytes arrived, {expected} were expected.")
+
+    def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
+        """Write a file."""
+        try:
+            self._put_file(path, key, on_bytes)
+        except ObjectNotFound:
+            # The upload in parts is gone: the answer to its last call was lost, or a sweep of
+            # abandoned uploads took it. Whichever it was, once more is right.
+            self._put_file(path, key, lambda _: None)
+
+    def list_below(self, prefix: str) -> Iterator[ObjectInfo]:
+        """All objects below a folder's key."""
+        with translated(prefix):
+            for batch in obstore.list(self._store, prefix):
+                yield from map(_info, batch)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects."""
+        wanted = list(keys)
+        # S3 takes a batch and minds no missing object; the others stop at the first one.
+        batches = [wanted] if isinstance(self._store, S3Store) else [[key] for key in wanted]
+        for batch in filter(None, batches):
+            try:
+                with translated(batch[0]):
+                    obstore.delete(self._store, batch)
+            except ObjectNotFound:
+                continue
+
+    def sign(
+        self, method: Literal["GET", "PUT"], keys: Sequence[str], *, expires_s: int
+    ) -> list[str]:
+        """Make presigned URLs."""
+        if not isinstance(self._store, S3Store):
+            raise StorageRefused("Only a bucket can make presigned links.")
+        with translated("links"):
+            return list(obstore.sign(self._store, method, list(keys), timedelta(seconds=expires_s)))
+
+    def _chunks(self, key: str, offset: int) -> tuple[int, Iterator[bytes]]:
+        """The object's length, and its bytes from ``offset`` on as they come."""
+        if offset:
+            length = self.head(key).bytes
+            if length < offset:
+                raise ObjectCorrupt(f"{key} has {length} bytes, fewer than {offset}.")
+            if length == offset:  # a range of no bytes is an error to S3
+                return length, iter(())
+        with translated(key):
+            answer = obstore.get(
+                self._store, key, options={"range": {"offset": offset}} if offset else None
+            )
+        return answer.meta["size"], _stream(answer, key)
+
+    def _put_file(self, path: Path, key: str, on_bytes: OnBytes) -> None:
+        length = file_length(path)
+        size = part_bytes(length, PART_BYTES)
+        told = _Told(on_bytes)
+        source = told.blocks(blocks(path, size))
+        with translated(key):
+            if length <= size:
+                obstore.put(self._uploads, key, b"".join(source), use_multipart=False)
+            else:
+                obstore.put(self._uploads, key, source, chunk_size=size, max_concurrency=IN_FLIGHT)
+        told.rest()
+
+
+class _Told:
+    """Says how much was sent: a block that was read is under way until ``IN_FLIGHT`` later ones."""
+
+    def __init__(self, on_bytes: OnBytes) -> None:
+        self._on_bytes = on_bytes
+        self._under_way: deque[int] = deque()
+
+    def blocks(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass blocks on."""
+        for block in blocks:
+            if len(self._under_way) == IN_FLIGHT:
+                self._on_bytes(self._under_way.popleft())
+            self._under_way.append(len(block))
+            yield block
+
+    def rest(self) -> None:
+        """All is sent."""
+        for length in self._under_way:
+            self._on_bytes(length)
+
+
+def _open(settings: StoreSettings) -> tuple[ObjectStore, ObjectStore]:
+    """What to call, and what to upload with."""
+    if settings.kind == "memory":
+        memory = MemoryStore()
+        return memory, memory
+    if settings.kind == "folder":
+        with translated(settings.bucket):
+            folder = LocalStore(settings.bucket, mkdir=True)
+        return folder, folder
+    check_endpoint(settings.endpoint)
+    return _bucket(settings, _SILENCE_S), _bucket(settings, _UPLOAD_S)
+
+
+def _bucket(settings: StoreSettings, silence_s: float) -> S3Store:
+    """A bucket.
+
+    obstore reads ``AWS_*`` variables where it is not told a value, so it is told every value that
+    those of another program could change. The keys come from a function because an
+    ``AWS_SESSION_TOKEN`` would be taken for theirs.
+    """
+    with translated(settings.bucket):
+        return S3Store(
+            settings.bucket,
+            endpoint=settings.endpoint.rstrip("/"),
+            aws_endpoint_url_s3=settings.endpoint.rstrip("/"),
+            region=settings.region,
+            virtual_hosted_style_request=False,
+            skip_signature=False,
+            unsigned_payload=False,
+            request_payer=False,
+            s3_express=False,
+            conditional_put="etag",
+            credential_provider=lambda: {
+                "access_key_id": settings.access_key_id,
+                "secret_access_key": settings.secret_access_key,
+                "expires_at": None,
+            },
+            client_options=_client(settings, silence_s),
+            retry_config=_retry(settings),
+        )
+
+
+def _client(settings: StoreSettings, silence_s: float) -> "ClientConfig":
+    return {
+        "allow_http": settings.endpoint.startswith("http://"),
+        "connect_timeout": timedelta(seconds=_CONNECT_S),
+        "read_timeout": timedelta(seconds=silence_s),
+        "timeout": _NO_LIMIT,
+    }
+
+
+def _retry(settings: StoreSettings) -> "RetryConfig":
+    return {
+        "backoff": {
+            "init_backoff": timedelta(seconds=_FIRST_PAUSE_S),
+            "max_backoff": timedelta(seconds=_LONGEST_PAUSE_S),
+            "base": 2,
+        },
+        "max_retries": sys.maxsize,
+        "retry_timeout": timedelta(seconds=min(settings.retry_s, _MAX_RETRY_S)),
+    }
+
+
+def _stream(answer: "GetResult", key: str) -> Iterator[bytes]:
+    with translated(key):
+        yield from answer.stream(_CHUNK_BYTES)
+
+
+def _info(facts: "ObjectMeta") -> ObjectInfo:
+    return ObjectInfo(facts["path"], facts["size"], facts["e_tag"], facts["last_modified"])

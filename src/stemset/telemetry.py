@@ -1,0 +1,63 @@
+"""Logs: one JSON object a line on standard error, each with the ids that it is about.
+
+The event is a sentence that an operator can grep for; what it speaks of stands in fields of its own
+as well. ``bind`` gives all later lines of this task or thread the same ids.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+_CRASH_VARIABLE = "STEMSET_CRASH_AT"
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure_logs() -> None:
+    """Send every log line of this process to standard error as JSON."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger(room: str) -> Logger:
+    """The logger of a room; its name stands in each line."""
+    return structlog.get_logger(room=room)
+
+
+@contextmanager
+def bind(**ids: object) -> Iterator[None]:
+    """Give every log line inside these ids."""
+    with structlog.contextvars.bound_contextvars(**ids):
+        yield
+
+
+def crash_point(name: str) -> None:
+    """End this process as a power cut would, if ``STEMSET_CRASH_AT`` names this place.
+
+    Made for the tests of what a crash must lead to. The variable is ``<place>``, or
+    ``<place>@<file>`` to crash once only: the file is made by the one that crashes.
+    """
+    place, _, file = os.environ.get(_CRASH_VARIABLE, "").partition("@")
+    if place != name:
+        return
+    if file:
+        try:
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+    os.kill(os.getpid(), signal.SIGKILL)

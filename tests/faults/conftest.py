@@ -1,0 +1,41 @@
+"""Fixtures of the fault tests: a deployment on loopback with the real S3 server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deployment import Deployment
+from numpy.typing import NDArray
+from program import write_take
+
+from stemset.storage.settings import StoreSettings
+
+
+@pytest.fixture
+def deployment(
+    tmp_path: Path, bucket_settings: StoreSettings, example: Path
+) -> Iterator[Deployment]:
+    """A deployment without recordings; the default model is installed."""
+    del example
+    made = Deployment(tmp_path, bucket_settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def take(deployment: Deployment, song: NDArray[np.float32]) -> Path:
+    """A recording of 22 s in the source folder: long enough to be caught at work."""
+    return write_take(deployment.recordings / "take.wav", np.tile(song, (1, 2)))
+
+
+@pytest.fixture
+def second_take(deployment: Deployment, song: NDArray[np.float32]) -> Path:
+    """Another one, of 11 s."""
+    return write_take(deployment.recordings / "other.wav", song[:, ::-1])
+
+
+@pytest.fixture
+def long_take(deployment: Deployment, song: NDArray[np.float32]) -> Path:
+    """A recording of two minutes: the worker is at it for longer than the idle period."""
+    return write_take(deployment.recordings / "long.wav", np.tile(song, (1, 11)))

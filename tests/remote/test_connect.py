@@ -1,0 +1,79 @@
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from stemset.cli.remote import connect
+from stemset.cli.remote.address import WorkerAddress
+from stemset.config import load_settings
+from stemset.errors import StorageNotConfigured
+
+LIMIT_S = 10
+BUCKET = {
+    "R2_BUCKET_NAME": "band",
+    "R2_ACCESS_KEY_ID": "id",
+    "R2_SECRET_ACCESS_KEY": "key",
+    "STEMSET_S3_ENDPOINT": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture
+def server() -> Iterator[Callable[[list[int]], str]]:
+    """Starts an HTTP server that answers with these statuses, one after the other."""
+    servers: list[HTTPServer] = []
+
+    def start(statuses: list[int]) -> str:
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(statuses.pop(0) if self.path == "/readyz" else 404)
+                self.end_headers()
+
+            def log_request(self, *_: object, **__: object) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Answers)
+        servers.append(server)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for each in servers:
+        each.shutdown()
+        each.server_close()
+
+
+def test_waking_asks_until_the_worker_is_ready(
+    server: Callable[[list[int]], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "_WAKE_PAUSE_S", 0.01)
+    statuses = [502, 503, 200, 500]
+
+    asyncio.run(asyncio.wait_for(connect._wake(server(statuses)), LIMIT_S))
+
+    assert statuses == [500]
+
+
+def test_waking_goes_on_while_nothing_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "_WAKE_PAUSE_S", 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(connect._wake("http://127.0.0.1:9"), 0.2))
+
+
+@pytest.mark.parametrize(("switch", "with_links"), [("1", True), ("0", False)])
+def test_connection_makes_links_only_if_it_is_told_to(switch: str, with_links: bool) -> None:
+    settings = load_settings(None, {**BUCKET, "STEMSET_WORKER_LINKS": switch})
+
+    with closing(asyncio.new_event_loop()) as loop:
+        connection = connect.connect(settings, WorkerAddress("http://127.0.0.1:9", ()))
+        loop.run_until_complete(connection.runner.close())
+
+    assert (connection.links is not None) == with_links
+
+
+def test_connection_without_a_bucket_is_refused() -> None:
+    with pytest.raises(StorageNotConfigured, match="R2_BUCKET_NAME"):
+        connect.connect(load_settings(None, {}), WorkerAddress("http://127.0.0.1:9", ()))
