@@ -3,12 +3,11 @@
 Everything is real and on loopback: the S3 server that the tests use, a worker, the command line.
 """
 
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +39,9 @@ profiles:
 
 @dataclass(frozen=True)
 class Site:
-    """A folder with a configuration, and the environment that reaches the bucket."""
+    """A folder with a configuration, and a `.env` that reaches the bucket."""
 
     folder: Path
-    env: Mapping[str, str]
 
     @property
     def recordings(self) -> Path:
@@ -51,9 +49,8 @@ class Site:
         return self.folder / "recordings"
 
     def command(self, media: str, *options: str, url: str = "") -> list[str | Path]:
-        """`stemset process far`, with the bucket, the worker and a media folder."""
-        given = {**self.env, "GPU_WORKER_URL": url, "STEMSET_MEDIA_DIR": str(self.folder / media)}
-        settings = [f"{name}={value}" for name, value in given.items()]
+        """`stemset process far`, with the worker and a media folder."""
+        settings = (f"GPU_WORKER_URL={url}", f"STEMSET_MEDIA_DIR={self.folder / media}")
         config = ("--config", self.folder / "config.yaml")
         return ["env", *settings, STEMSET, "process", "far", *config, *options]
 
@@ -63,7 +60,7 @@ class Site:
         with log:
             return subprocess.Popen(
                 [STEMSET, "worker", "--port", str(port)],
-                env={**os.environ, **self.env},
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -90,16 +87,14 @@ def site(bench: Bench) -> Iterator[Site]:
     (folder / "config.yaml").write_text(CONFIG)
     with running_server(folder / "s3") as server:
         bucket = server.new_bucket()
-        yield Site(
-            folder,
-            {
-                "R2_BUCKET_NAME": bucket.bucket,
-                "R2_ACCESS_KEY_ID": bucket.access_key_id,
-                "R2_SECRET_ACCESS_KEY": bucket.secret_access_key,
-                "STEMSET_S3_ENDPOINT": bucket.endpoint,
-                "STEMSET_S3_REGION": bucket.region,
-            },
-        )
+        given = {
+            "R2_BUCKET_NAME": bucket.bucket,
+            "R2_ACCESS_KEY_ID": bucket.access_key_id,
+            "R2_SECRET_ACCESS_KEY": bucket.secret_access_key,
+            "STEMSET_S3_ENDPOINT": bucket.endpoint,
+        }
+        (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+        yield Site(folder)
     shutil.rmtree(folder)
 
 

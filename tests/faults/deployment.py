@@ -138,6 +138,7 @@ class Deployment:
     folder: Path
     bucket: StoreSettings
     workers: list[Worker] = field(default_factory=list)
+    commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     config: str = CONFIG
 
     def __post_init__(self) -> None:
@@ -165,7 +166,7 @@ class Deployment:
 
     def start(self, url: str, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
         """Start `stemset process h4n`."""
-        return subprocess.Popen(
+        command = subprocess.Popen(
             [sys.executable, "-m", "stemset", "process", "h4n", "--json", *arguments],
             cwd=self.folder,
             env=environment(self.bucket, GPU_WORKER_URL=url, **env),
@@ -174,6 +175,8 @@ class Deployment:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        self.commands.append(command)
+        return command
 
     def process(self, url: str, *arguments: str, **env: str) -> Ended:
         """Run `stemset process h4n` to its end."""
@@ -194,7 +197,11 @@ class Deployment:
         ]
 
     def close(self) -> None:
-        """End every worker, whatever state it is in."""
+        """End every command and worker, whatever state it is in."""
+        for command in self.commands:
+            if command.poll() is None:
+                command.kill()
+                command.communicate()
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.signal(signal.SIGCONT)
@@ -211,6 +218,11 @@ def ended(process: "subprocess.Popen[bytes]") -> Ended:
         message = f"the command did not end: {out.decode()[-2000:]} {err.decode()[-2000:]}"
         raise AssertionError(message) from None
     return Ended(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def uploads(done: Ended) -> list[dict[str, Any]]:
+    """The recordings that a command really uploaded."""
+    return [each for each in done.events("uploaded") if not each["already"]]
 
 
 def wait_for(condition: Any, what: str, log: Path | None = None) -> None:

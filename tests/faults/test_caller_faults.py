@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from deployment import SECRET, Deployment, assert_split_once, ended, wait_for
+from deployment import SECRET, Deployment, assert_split_once, ended, uploads, wait_for
 from s3_server import S3Server
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow]
@@ -50,7 +50,7 @@ def test_command_killed_while_the_worker_works_joins_it_in_the_next_run(
     done = deployment.process(worker.url)
 
     assert done.code == 0, done.err
-    assert done.events("uploaded") == []
+    assert uploads(done) == []
     assert len(worker.lines("Downloading input")) == 1
     assert_split_once(deployment, take)
 
@@ -79,7 +79,7 @@ def test_two_jobs_with_one_output_name_have_keys_of_their_own(
     done = deployment.process(worker.url)
 
     assert done.code == 0, done.err
-    assert done.events("uploaded") == []
+    assert uploads(done) == []
     one, two = (key.rpartition("/")[0] for key in deployment.manifests())
     assert one.rpartition("/")[0] == two.rpartition("/")[0]
     assert one != two

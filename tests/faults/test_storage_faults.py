@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment, assert_split_once, ended
+from deployment import Deployment, assert_split_once, ended, uploads
 from s3_server import S3Server
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow]
@@ -65,7 +65,7 @@ def test_gateway_gone_for_long_fails_by_name_and_the_next_run_goes_on(
     assert failed.code == 5, failed.err
     assert "storage_unavailable" in failed.out + failed.err
     assert done.code == 0, done.err
-    assert [each["event"] for each in done.events("uploaded")] == []
+    assert uploads(done) == []
     assert_split_once(deployment, take)
 
 

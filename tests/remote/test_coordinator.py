@@ -27,6 +27,8 @@ from stemset.pipeline.plan import identify
 from stemset.pipeline.verify import verify_output
 from stemset.storage.keys import AttemptFolder, attempt_folder
 from stemset.storage.outputs import read_manifest
+from stemset.storage.settings import StoreSettings
+from stemset.storage.store import open_store
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -421,6 +423,22 @@ def test_worker_that_cannot_be_used_ends_the_batch_with_advice(
     assert len(remote.worker.orders) == 1
     assert ran.code == 5
     assert ran.events[-1] == {"schema_version": 1, "event": "summary", "done": 0, "failed": 1}
+
+
+def test_bucket_that_does_not_answer_ends_the_batch_with_advice(remote: Remote, take: Take) -> None:
+    nowhere = StoreSettings("s3", "band", "http://127.0.0.1:9", retry_s=0.1)
+    connection = replace(remote.connection, store=open_store(nowhere), bucket=nowhere)
+    far = replace(remote, connection=connection)
+
+    for changes in ({}, {"dry_run": True}):
+        ran = far(take(), take("b.wav", seed=2), **changes)
+
+        (error,) = ran.of("error")
+        assert error["code"] == "storage_unavailable"
+        assert "http://127.0.0.1:9" in error["message"]
+        assert ("job_id" in error) == (not changes)
+        assert (ran.code, ran.events[-1]["failed"]) == (5, 1)
+    assert remote.worker.orders == []
 
 
 def test_stems_that_stand_are_fetched_though_the_worker_is_gone(remote: Remote, take: Take) -> None:

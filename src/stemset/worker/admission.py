@@ -80,7 +80,7 @@ class Admission:
         elif not self.has_keys:
             raise InvalidOrder(
                 "This worker has no keys to a bucket, and the order holds no links. Set R2_* on "
-                "the worker, or order with links."
+                "the worker, or order with links (STEMSET_WORKER_LINKS=1 where the order is made)."
             )
         self._check_urls(urls)
 

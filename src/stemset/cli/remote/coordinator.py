@@ -24,7 +24,7 @@ from stemset.cli.remote.connection import Connection
 from stemset.cli.remote.failures import advised, ends_the_batch, spares_what_stands
 from stemset.cli.remote.inputs import claim_place, upload
 from stemset.cli.remote.results import fetch, publish_once, total_bytes
-from stemset.cli.remote.survey import RemoteJob, Whole, find_standing, name_job
+from stemset.cli.remote.survey import RemoteJob, Whole, find_standing, job_id_of, name_job
 from stemset.cli.remote.transfers import Meter, Threads
 from stemset.cli.remote.wish import Wish
 from stemset.cli.report import Report
@@ -101,7 +101,6 @@ class Coordinator:
             wanted = await self._threads.run(self._survey, path)
             if wanted is None:
                 return None
-            self._job_ids[path] = wanted.job_id
             self._report.planned(wanted.job, wanted.job_id)
             if not self._batch.force and (
                 whole := await self._threads.run(find_standing, self._store, wanted)
@@ -116,7 +115,9 @@ class Coordinator:
         recording = look_at(self._batch, path, self._report, self._tally)
         if recording is None:
             return None
-        return name_job(self._store, plan(self._batch, recording))
+        job = plan(self._batch, recording)
+        self._job_ids[path] = job_id_of(job)
+        return name_job(self._store, job)
 
     async def _place(self, wanted: RemoteJob) -> str:
         """Have the recording in the bucket; returns its key."""

@@ -26,9 +26,10 @@ def foresee(
             report.failed(path, advised(error, connection.worker_url, connection.bucket))
             tally.failures.append(error)
             if ends_the_batch(error):
-                return exit_code(error)
+                break
     report.end(tally.done, len(tally.failures))
-    return tally.exit_code()
+    ended_by = next(filter(ends_the_batch, tally.failures), None)
+    return exit_code(ended_by) if ended_by else tally.exit_code()
 
 
 def _foresee_one(

@@ -52,8 +52,13 @@ class Whole:
     is_published: bool
 
 
+def job_id_of(job: Job) -> str:
+    """The job's id, from what the job is about."""
+    return uuid.uuid5(_JOBS, f"{job.profile}/{job.recording.sha256}/{job.fingerprint}").hex
+
+
 def name_job(store: Store, job: Job) -> RemoteJob:
-    """Give a job its id, and its output a name that no other recording has.
+    """Give a job's output a name that no other recording has.
 
     Raises:
         StorageError: The store does not answer.
@@ -66,8 +71,7 @@ def name_job(store: Store, job: Job) -> RemoteJob:
     while digits < len(sha256) and _is_taken(store, profile, job, name):
         digits += 1
         name = f"{slug(job.recording.path.stem)}_{sha256[:digits]}"
-    job_id = uuid.uuid5(_JOBS, f"{profile}/{sha256}/{job.fingerprint}").hex
-    return RemoteJob(replace(job, output_name=name), profile, job_id)
+    return RemoteJob(replace(job, output_name=name), profile, job_id_of(job))
 
 
 def find_standing(store: Store, wanted: RemoteJob) -> Whole | None:
