@@ -20,6 +20,7 @@ from stemset.config import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / ".koyeb" / "gpu-worker.yaml"
+GUIDE = ROOT / "docs" / "deployment.md"
 DOCKERFILE = ROOT / "Dockerfile"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -31,8 +32,8 @@ DEPLOYER = {
 }
 SECRETS = {
     "stemset-worker-secret": base64.b64encode(bytes(32)).decode(),
-    "stemset-r2-access-key-id": "key",
-    "stemset-r2-secret-access-key": "secret key",
+    "r2-access-key-id": "key",
+    "r2-secret-access-key": "secret key",
 }
 
 
@@ -213,3 +214,12 @@ def test_every_name_that_the_deployer_sets_is_explained():
 
     assert used == DEPLOYER.keys()
     assert [name for name in used if f" {name}=" not in heading] == []
+
+
+def test_guide_names_every_secret_and_every_variable(definition: Definition):
+    guide = GUIDE.read_text("utf-8")
+    created = re.compile(r"koyeb secrets create (\S+)")
+
+    assert set(created.findall(guide)) == SECRETS.keys()
+    assert set(created.findall(FILE.read_text("utf-8"))) == SECRETS.keys()
+    assert [each.key for each in definition.env if each.key not in guide] == []

@@ -55,6 +55,24 @@ def test_command_killed_while_the_worker_works_joins_it_in_the_next_run(
     assert_split_once(deployment, take)
 
 
+@pytest.mark.parametrize(
+    "place", ["claimed", "uploaded", "ordered", "published", "fetched", "moved"]
+)
+def test_command_killed_at_any_step_is_gone_on_with(
+    deployment: Deployment, take: Path, place: str
+) -> None:
+    worker = deployment.worker()
+    crash = f"process:{place}@{deployment.folder / 'crashed'}"
+
+    killed = deployment.process(worker.url, STEMSET_CRASH_AT=crash)
+    done = deployment.process(worker.url)
+
+    assert killed.code == -signal.SIGKILL
+    assert done.code == 0, done.err
+    assert len(worker.lines("Downloading input")) == 1
+    assert_split_once(deployment, take)
+
+
 def test_two_commands_at_once_make_one_output(deployment: Deployment, take: Path) -> None:
     worker = deployment.worker()
 

@@ -105,6 +105,7 @@ async def test_run_idle_process_that_was_killed_is_replaced(fake: Fake):
     os.kill(fake.pids[0], signal.SIGKILL)
     await until(lambda: supervisor.ready is None)
 
+    assert await supervisor.wait_ready(WITHIN_S)
     last = await last_of(supervisor.run(an_order(attempt=2)))
 
     assert last.status is Status.COMPLETE

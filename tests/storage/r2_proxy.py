@@ -6,6 +6,7 @@ the `Host` header, which therefore stays as the client sent it.
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from r2_rules import Asked, Refusal, Rules
 
 _CHUNK_BYTES = 1 << 18
 _WAIT_S = 60.0
+_SLOW_S = 2.0
+_SLICES = 10
 
 
 class Kind(StrEnum):
@@ -31,6 +34,7 @@ class Kind(StrEnum):
     FLIPPED_BIT = "one bit of the answer's body is wrong"
     WRONG_LENGTH = "the answer promises one byte more than comes"
     REDIRECTED = "the store answers that it is elsewhere"
+    SLOW_UPLINK = "the body takes two seconds to arrive"
 
 
 @dataclass
@@ -134,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         proxy = cast("R2Proxy", self.server)
         asked = Asked(self.command, self.path, self.headers)
         fault = proxy.take(asked)
-        body = self.rfile.read(asked.bytes) if asked.is_completion else b""
+        body = self._begin_of_body(asked, fault)
         if fault and fault.kind in {Kind.SLOW_DOWN, Kind.REDIRECTED}:
             self._refuse(_ANSWERS[fault.kind], asked, body)
         elif refusal := proxy.rules.refusal(asked, body):
@@ -175,6 +179,21 @@ class _Handler(BaseHTTPRequestHandler):
         while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK_BYTES))):
             length -= len(chunk)
             yield chunk
+
+    def _begin_of_body(self, asked: Asked, fault: Fault | None) -> bytes:
+        """What has to be read before the call is passed on."""
+        if fault and fault.kind is Kind.SLOW_UPLINK:
+            return self._read_slowly(asked.bytes)
+        return self.rfile.read(asked.bytes) if asked.is_completion else b""
+
+    def _read_slowly(self, length: int) -> bytes:
+        slices = [length // _SLICES] * (_SLICES - 1)
+        slices.append(length - sum(slices))
+        data = b""
+        for each in slices:
+            time.sleep(_SLOW_S / _SLICES)
+            data += self.rfile.read(each)
+        return data
 
     def _answer(self, response: HTTPResponse, fault: Kind | None) -> None:
         if fault is Kind.LOST_ANSWER:

@@ -156,7 +156,7 @@ def test_abandon_drops_the_folders_uploads_only(r2_settings: StoreSettings) -> N
     maker = LinkMaker(r2_settings, KEY, FOLDER)
     other = LinkMaker(r2_settings, KEY, replace(FOLDER, name="job12345-11"))
     put_parts(maker, "vocals.wav", bytes(PART))
-    put_parts(maker, "drums & bass +.wav", bytes(PART))
+    put_parts(maker, "drums + 1.wav", bytes(PART))
     put_parts(other, "vocals.wav", bytes(PART))
 
     maker.abandon()

@@ -14,6 +14,7 @@ from r2_proxy import Kind, R2Proxy
 from s3_server import S3Server
 
 from stemset.errors import ObjectCorrupt, ObjectExists, StorageUnavailable
+from stemset.storage import _obstore
 from stemset.storage._obstore import PART_BYTES
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
@@ -59,7 +60,7 @@ def during(action: Callable[[], None]) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", ["read", "create", "upload", "download"])
 def test_gateway_frozen_for_5_s_is_ridden_out(
     bucket_settings: StoreSettings, s3_server: S3Server, source: Path, call: str
 ) -> None:
@@ -68,7 +69,11 @@ def test_gateway_frozen_for_5_s_is_ridden_out(
     begun = time.monotonic()
     s3_server.freeze()
 
-    with during(lambda: (time.sleep(FROZEN_S), s3_server.thaw())[0]):
+    def thaw_later() -> None:
+        time.sleep(FROZEN_S)
+        s3_server.thaw()
+
+    with during(thaw_later):
         CALLS[call](store, source)
 
     assert time.monotonic() - begun >= FROZEN_S
@@ -121,6 +126,39 @@ def test_gateway_dead_for_longer_than_is_retried_is_an_error_in_time(
         CALLS[call](store, source)
 
     assert 1.0 <= time.monotonic() - begun < 8.0
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_gateway_frozen_for_good_is_an_error_in_time(
+    bucket_settings: StoreSettings,
+    s3_server: S3Server,
+    source: Path,
+    call: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_obstore, "_SILENCE_S", 1.0)
+    monkeypatch.setattr(_obstore, "_UPLOAD_S", 1.0)
+    store = open_store(replace(bucket_settings, retry_s=1.0))
+    store.write("there", b"content")
+    s3_server.freeze()
+    begun = time.monotonic()
+
+    with pytest.raises(StorageUnavailable):
+        CALLS[call](store, source)
+
+    assert 1.0 <= time.monotonic() - begun < 8.0
+
+
+def test_upload_on_a_slow_uplink_is_not_taken_for_silence(
+    r2_settings: StoreSettings, r2_proxy: R2Proxy, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_obstore, "_SILENCE_S", 1.0)
+    store = open_store(r2_settings)
+    r2_proxy.fails(Kind.SLOW_UPLINK, "PUT", "partNumber", times=2)
+
+    store.upload(source, "a")
+
+    assert r2_proxy.count("PUT") == len(range(0, LONG, PART_BYTES))
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -17,10 +17,10 @@ from stemset import __version__
 from stemset.audio.decode import Decoder
 from stemset.catalogue.entries import find
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, find_strategy
-from stemset.catalogue.weights import example_song, load_path, model_cache
+from stemset.catalogue.weights import example_song, installed, load_path, model_cache
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.config import Settings, load_settings
-from stemset.errors import SourceFolderMissing, StemsetError
+from stemset.errors import OutputUnwritable, SourceFolderMissing, StemsetError
 from stemset.pipeline.networks import Networks
 from stemset.separation.signals import plan_signals
 
@@ -63,7 +63,7 @@ def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "stemset", _versions
     yield "configuration", lambda: _configuration(load_settings(config))
     yield "outputs", lambda: _writable(load_settings(config).media)
-    yield "model cache", lambda: _writable(model_cache())
+    yield "model cache", _model_cache
     for name in find_strategy(DEFAULT_STRATEGY).models():
         yield f"model {name}", lambda name=name: str(load_path(find(name)))
     yield "decoding", _decoding
@@ -107,6 +107,17 @@ def _writable(folder: Path) -> str:
     return f"{folder} is writable, {free / 1e9:.1f} GB free{note}"
 
 
+def _model_cache() -> str:
+    """Where models are; one that was filled and then made read-only, as in an image, is fine."""
+    try:
+        return _writable(model_cache())
+    except OutputUnwritable:
+        models = find_strategy(DEFAULT_STRATEGY).models()
+        if any(installed(find(name)) is None for name in models):
+            raise
+        return f"{model_cache()} is read-only: its models can be used, and none be added"
+
+
 def _decoding() -> str:
     song = example_song(find("spleeter-2stems"))
     if song is None:
@@ -119,11 +130,12 @@ def _decoding() -> str:
 def _separating() -> str:
     """Run the default strategy's network on one chunk of noise, and time it."""
     plan = plan_signals(find_strategy(DEFAULT_STRATEGY))
-    (network,) = Networks().load(plan).values()
+    networks = Networks()
+    (network,) = networks.load(plan).values()
     noise = np.random.default_rng(0).standard_normal((1, 2, network.chunk_frames))
     chunk = (0.1 * noise).astype(np.float32)
     network(chunk)
     begun = time.perf_counter()
     network(chunk)
     speed = network.chunk_frames / network.rate_hz / (time.perf_counter() - begun)
-    return f"on the CPU, {speed:.0f} times as fast as the music plays"
+    return f"on {networks.device}, {speed:.0f} times as fast as the music plays"

@@ -10,6 +10,7 @@ import os
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from stemset import __version__
@@ -27,7 +28,9 @@ from stemset.storage.exchange import Exchange, KeyedExchange, Wanted
 from stemset.storage.keys import parse_attempt_folder
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
-from stemset.telemetry import bind, configure_logs
+from stemset.telemetry import bind, configure_logs, get_logger
+
+_log = get_logger("pipeline")
 
 
 def main() -> int:
@@ -42,15 +45,29 @@ def main() -> int:
         limits=DecodeLimits(max_duration_s=settings.max_duration_s),
         allow_licences=settings.allow_licences,
     )
-    for name in settings.load:
-        bench.networks.load_ahead(plan_signals(find_strategy(name)))
+    device = _load(bench.networks, settings.load)
     store = None if settings.store is None else open_store(StoreSettings(**settings.store))
-    out.say(Ready(device=best_device(), engine=__version__))
+    out.say(Ready(device=device, engine=__version__))
     inbox = Inbox(sys.stdin.buffer)
     for order in inbox.orders():
         with bind(job_id=order.job_id, attempt=order.attempt):
             _carry_out(order, bench, store, Voice(order, out), inbox)
     return 0
+
+
+def _load(networks: Networks, strategies: Sequence[str]) -> str:
+    """Load networks before they are needed; returns what they compute on.
+
+    A model that is not installed is met again, and named, by the order that needs it.
+    """
+    loaded = False
+    for name in strategies:
+        with suppress(StemsetError):
+            networks.load(plan_signals(find_strategy(name)))
+            loaded = True
+    if loaded and networks.device != best_device():
+        _log.warning("The GPU is not used: its runtime could not be loaded", wanted=best_device())
+    return networks.device
 
 
 def _carry_out(order: Order, bench: Bench, store: Store | None, voice: Voice, inbox: Inbox) -> None:

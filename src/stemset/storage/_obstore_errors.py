@@ -78,7 +78,7 @@ def _refused_by_system(number: int, error: Exception, what: str) -> StemsetError
     """What a local folder's file system says; sockets say the like, of other numbers."""
     if number in _FULL:
         return NoSpace(f"The disk is full: {what} could not be stored.")
-    if number in _FORBIDDEN:
+    if number in _FORBIDDEN and not isinstance(error, obstore_errors.AlreadyExistsError):
         return StorageRefused(f"The folder refuses {what}: {errno.errorcode[number]}.")
     return _of_kind(error, what)
 
