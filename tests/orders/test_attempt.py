@@ -39,3 +39,12 @@ async def test_follow_slow_listener_is_told_the_latest_and_never_misses_a_questi
     told = attempt.follow()
 
     assert [(await anext(told)).seq for _ in range(3)] == [0, 500, 999]
+
+
+async def test_hear_report_that_says_less_than_before_keeps_the_progress():
+    attempt = Attempt(an_order())
+    attempt.hear(a_report(1, progress=0.5, wanted=[{"method": "GET"}]))
+    attempt.hear(a_report(2, wanted=[{"method": "GET"}]))
+    attempt.end(Cancelled("By the band."))
+
+    assert {report.progress for report in await all_of(attempt.follow())} == {0.5}

@@ -109,7 +109,7 @@ async def test_run_repeated_report_keeps_the_stream_alive(worker: FakeWorker, ru
     assert len(worker.orders) == 1
 
 
-@pytest.mark.parametrize("code", [429, 502, 503, 504])
+@pytest.mark.parametrize("code", [408, 429, 502, 503, 504, 520, 530])
 async def test_run_post_that_is_answered_not_now_is_tried_again(
     worker: FakeWorker, runners: Runners, code: int
 ):

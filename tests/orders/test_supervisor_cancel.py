@@ -112,6 +112,15 @@ async def test_cancel_racing_with_the_end_gives_one_last_report(fake: Fake, dela
     assert after.status is Status.COMPLETE
 
 
+async def test_stop_while_a_cancel_is_on_its_way_leaves_the_job_cancelled(fake: Fake):
+    supervisor = fake.supervisor()
+    reports = await begun(supervisor, an_order("hang"))
+
+    await asyncio.gather(supervisor.cancel("job"), supervisor.stop())
+
+    assert failure(await last_of(reports))[0] == "cancelled"
+
+
 async def test_cancel_after_an_end_that_was_not_heard_yet_spares_the_next_order(fake: Fake):
     supervisor = fake.supervisor()
     reports = await begun(supervisor, an_order("slow:1"))

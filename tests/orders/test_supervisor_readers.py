@@ -55,12 +55,13 @@ async def test_send_links_reach_the_process_that_asked_once(fake: Fake):
             told.append(report)
             if report.wanted:
                 answer = Links(job_id="job", attempt=1, seq=report.seq, urls=("https://here",))
-                await supervisor.send_links(answer.model_copy(update={"job_id": "other"}))
-                await supervisor.send_links(answer.model_copy(update={"seq": 0}))
+                wrong = answer.model_copy(update={"urls": ("https://there",)})
+                await supervisor.send_links(wrong.model_copy(update={"job_id": "other"}))
+                await supervisor.send_links(wrong.model_copy(update={"seq": 0}))
                 await supervisor.send_links(answer)
                 await supervisor.send_links(answer)
 
-    assert [each["message"]["job_id"] for each in fake.heard("links")] == ["job"]
+    assert [each["message"]["urls"] for each in fake.heard("links")] == [["https://here"]]
     assert told[-1].status is Status.COMPLETE
 
 

@@ -32,18 +32,14 @@ _ENDS_THE_BATCH = (
 _ADVICE: dict[type[StemsetError], str] = {
     ClockSkewed: "Set both clocks (NTP).",
     SignatureInvalid: "STEMSET_WORKER_SECRET must be the same here and on the worker.",
-    StorageRefused: (
-        "Check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, that they may read and write, and that "
-        "the bucket {bucket} is at {endpoint}."
-    ),
+    StorageRefused: "The keys must be allowed to read and write the bucket {bucket} at {endpoint}.",
     StorageUnavailable: (
         "Check the network and the bucket's address {endpoint} (R2_ACCOUNT_ID or "
         "STEMSET_S3_ENDPOINT)."
     ),
     WorkerBusy: "Run the same command again later.",
     WorkerUnreachable: (
-        "Check that the worker is deployed at {url} (gpu_worker_url or GPU_WORKER_URL), and what "
-        "its logs say."
+        "Is a worker deployed at {url} (gpu_worker_url or GPU_WORKER_URL), and what does it log?"
     ),
 }
 
