@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -155,6 +156,7 @@ def test_any_process_killed_at_any_moment_ends_with_every_file_split_once(
     deployment: Deployment, take: Path, second_take: Path, s3_server: S3Server
 ) -> None:
     seed = int(os.environ.get("STEMSET_TEST_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
+    sys.stderr.write(f"STEMSET_TEST_SEED={seed}\n")
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     worker = deployment.worker()
     for victim in chance.sample(["command", "worker", "computing", "gateway"], 4):
@@ -174,5 +176,5 @@ def test_any_process_killed_at_any_moment_ends_with_every_file_split_once(
 
     done = deployment.process(worker.url)
 
-    assert done.code == 0, (seed, done.err)
+    assert done.code == 0, done.err
     assert_split_once(deployment, take, second_take)
