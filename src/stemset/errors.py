@@ -414,7 +414,7 @@ class ClockSkewed(OrderError):
 
 
 class AttemptUsed(OrderError):
-    """This attempt was begun by a process that is gone; the next number is free."""
+    """This attempt was begun before, and is not whole; the next number is free."""
 
     code = "attempt_used"
     retryable = True

@@ -25,6 +25,7 @@ async def test_run_order_is_posted_byte_for_byte_and_signed(worker: FakeWorker, 
     assert call.body == order.line()
     assert call.headers["webhook-id"] == "job-1"
     assert call.headers["content-type"] == "application/json"
+    assert call.headers["accept-encoding"] == "identity"
 
 
 async def test_run_without_a_secret_is_not_signed(worker: FakeWorker, runners: Runners):

@@ -34,9 +34,9 @@ async def test_run_busy_worker_is_waited_for(worker: FakeWorker, runners: Runner
 
 async def test_run_busy_worker_has_shown_that_it_lives(worker: FakeWorker, runners: Runners):
     busy = error(409, "worker_busy", "The worker is busy with job other.", retry_after="1")
-    worker.process = [busy, status(503), says(DONE)]
+    worker.process = [busy, busy, status(503), says(DONE)]
 
-    assert working(await run(runners(patience_s=0.5))) == [DONE]
+    assert working(await run(runners(patience_s=1.5))) == [DONE]
 
 
 async def test_run_path_that_a_server_does_not_know_is_no_workers(

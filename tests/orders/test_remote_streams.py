@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import pytest
 from fake_worker import (
@@ -144,6 +145,17 @@ async def test_run_sign_of_life_renews_patience(worker: FakeWorker, runners: Run
     told = working(await run(runners(patience_s=0.5)))
 
     assert [report.seq for report in told] == [0, 1, 2, 3, 4, 9]
+
+
+async def test_run_pauses_are_short_again_when_the_work_goes_on(
+    worker: FakeWorker, runners: Runners
+):
+    worker.process = [*(says(a_report(seq)) for seq in range(5)), says(DONE)]
+
+    begin = time.monotonic()
+    await run(runners())
+
+    assert time.monotonic() - begin < 3  # 5 × 0.2 s; pauses that grow take 3.8 s
 
 
 async def test_run_streams_without_any_report_are_given_up(worker: FakeWorker, runners: Runners):

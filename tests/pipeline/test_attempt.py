@@ -44,7 +44,7 @@ def recording(tmp_path: Path, song: NDArray[np.float32]) -> Path:
 
 @pytest.fixture
 def bench(tmp_path: Path, networks: Networks) -> Bench:
-    return Bench(networks, str(tmp_path / "scratch"), "this-process")
+    return Bench(networks, str(tmp_path / "scratch"))
 
 
 def carry_out(order: Order, store: Store, bench: Bench, told: Told | None = None) -> Done:
@@ -109,10 +109,12 @@ def test_attempt_published_points_at_its_folder(
     assert '"stem_url": "01234567-2/vocals.flac"' in published
 
 
-def test_attempt_of_another_process_is_refused(store: Store, recording: Path, bench: Bench) -> None:
+def test_attempt_that_was_begun_before_is_refused(
+    store: Store, recording: Path, bench: Bench
+) -> None:
     put_input(store, recording)
     order = order_of(recording)
-    store.create(parse_attempt_folder(order.output.prefix).key(CLAIM), b'{"process": "other"}')
+    store.create(parse_attempt_folder(order.output.prefix).key(CLAIM), b'{"begun_by": "other"}')
 
     with pytest.raises(AttemptUsed):
         carry_out(order, store, bench)
@@ -120,16 +122,14 @@ def test_attempt_of_another_process_is_refused(store: Store, recording: Path, be
     assert carry_out(order_of(recording, attempt=2), store, bench).stems
 
 
-def test_attempt_of_another_process_that_is_whole_is_answered_without_computing(
+def test_attempt_that_is_whole_is_answered_without_computing(
     store: Store, recording: Path, bench: Bench, tmp_path: Path
 ) -> None:
     put_input(store, recording)
     carry_out(order_of(recording), store, bench)
     told: Told = []
 
-    done = carry_out(
-        order_of(recording), store, Bench(Networks(tmp_path), str(tmp_path), "new"), told
-    )
+    done = carry_out(order_of(recording), store, Bench(Networks(tmp_path), str(tmp_path)), told)
 
     assert done.stems == ("vocals", "accompaniment")
     assert told == []
@@ -181,7 +181,7 @@ def test_attempt_for_another_engine_is_refused_before_it_is_claimed(
 def test_attempt_with_a_licence_that_is_not_allowed_is_refused(
     store: Store, recording: Path, bench: Bench
 ) -> None:
-    strict = Bench(bench.networks, bench.scratch, "p", allow_licences=("Apache-2.0",))
+    strict = Bench(bench.networks, bench.scratch, allow_licences=("Apache-2.0",))
 
     with pytest.raises(LicenceRefused):
         carry_out(order_of(recording), store, strict)

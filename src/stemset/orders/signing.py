@@ -44,8 +44,11 @@ def sign(secrets: Sequence[str], message_id: str, body: bytes, now_s: float) -> 
     Args:
         secrets: The shared secrets, the signing one first.
         message_id: The same whenever this message is repeated; holds no ``.``.
-        body: What is signed.
+        body: What is signed, as UTF-8.
         now_s: The time, s since 1970.
+
+    Raises:
+        ValueError: The id or the body is not such.
     """
     if not secrets:
         return {}

@@ -8,7 +8,6 @@ killed at any moment.
 
 import os
 import sys
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
@@ -41,7 +40,6 @@ def main() -> int:
     bench = Bench(
         networks=Networks(),
         scratch=settings.scratch,
-        process_id=uuid.uuid4().hex,
         limits=DecodeLimits(max_duration_s=settings.max_duration_s),
         allow_licences=settings.allow_licences,
     )

@@ -6,6 +6,7 @@ moment: what it has written by then is no output, and the next attempt has anoth
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,14 +58,12 @@ class Bench:
         networks: Networks, kept warm.
         scratch: Where to keep the recording and the stems in the making; None for the system's
             own place.
-        process_id: Names this process in claims.
         limits: Limits of the decoder.
         allow_licences: Licences that models may have, None for all.
     """
 
     networks: Networks
     scratch: str | None
-    process_id: str
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     allow_licences: tuple[str, ...] | None = None
 
@@ -93,12 +92,12 @@ def perform(order: Order, exchange: Exchange, bench: Bench, tell: Tell) -> Done:
 
     Raises:
         UnsupportedVersion: The order is for another engine.
-        AttemptUsed: Another process began this attempt and is gone.
+        AttemptUsed: This attempt was begun before, and whoever began it did not end it.
         InputChanged: The recording is not the one that was ordered.
         StemsetError: Any branch of the tree.
     """
     strategy, choice = _checked(order, bench)
-    if whole := _claim(exchange, bench.process_id):
+    if whole := _claim(exchange):
         return Done(tuple(whole.metadata["stems"]), {})
     clock = _Stopwatch()
     bench.networks.load_ahead(plan_signals(strategy))
@@ -146,15 +145,15 @@ def _checked(order: Order, bench: Bench) -> tuple[Node, OutputChoice]:
     return strategy, choice
 
 
-def _claim(exchange: Exchange, process_id: str) -> Manifest | None:
+def _claim(exchange: Exchange) -> Manifest | None:
     """Begin the attempt; the manifest if it is whole already."""
     try:
-        exchange.create(CLAIM, json.dumps({"process": process_id}).encode())
+        exchange.create(CLAIM, json.dumps({"begun_by": uuid.uuid4().hex}).encode())
     except ObjectExists as error:
         try:
             return parse_manifest(exchange.read(MANIFEST))
         except ObjectNotFound:
-            raise AttemptUsed("This attempt was begun by another process.") from error
+            raise AttemptUsed("This attempt was begun before.") from error
     return None
 
 
