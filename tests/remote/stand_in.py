@@ -82,7 +82,7 @@ class StandIn:
     def perform(self, order: Order) -> None:
         folder = parse_attempt_folder(order.output.prefix)
         exchange = KeyedExchange(self.store, order.input.key, folder)
-        bench = Bench(self.networks, str(self.scratch), self.process_id)
+        bench = Bench(self.networks, str(self.scratch))
         perform(order, exchange, bench, lambda *_: None)
 
     async def cancel(self, job_id: str) -> None:

@@ -135,7 +135,9 @@ class Rules:
                 return Refusal(HTTPStatus.BAD_REQUEST, "InvalidArgument")
             self._parts.setdefault(asked.query["uploadId"], {})[number] = asked.bytes
         elif asked.is_completion:
-            known = self._parts.get(asked.query["uploadId"], {})
+            if asked.query["uploadId"] not in self._parts:  # or completed by an earlier call
+                return Refusal(HTTPStatus.NOT_FOUND, "NoSuchUpload")
+            known = self._parts[asked.query["uploadId"]]
             sizes = [known.get(int(number), 0) for number in _PART.findall(body)]
             if any(size < self.min_part_bytes for size in sizes[:-1]):
                 return Refusal(HTTPStatus.BAD_REQUEST, "EntityTooSmall")
@@ -149,4 +151,6 @@ class Rules:
             if now_s - self._written_s.get(asked.path, 0.0) < self.write_every_s:
                 return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "TooManyRequests")
             self._written_s[asked.path] = now_s
+        if asked.is_completion:
+            del self._parts[asked.query["uploadId"]]
         return None

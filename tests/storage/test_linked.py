@@ -103,7 +103,9 @@ def put_is_whole(bucket: Store, source: Path, name: str) -> bool:
     return sha256(copy) == sha256(source)
 
 
-def test_fetch_brings_the_recording(orderer: Orderer, recording: Path, tmp_path: Path) -> None:
+def test_fetch_brings_the_recording(
+    orderer: Orderer, r2_proxy: R2Proxy, recording: Path, tmp_path: Path
+) -> None:
     moved: list[int] = []
 
     orderer.exchange().fetch(tmp_path / "copy", on_bytes=moved.append)
@@ -111,6 +113,7 @@ def test_fetch_brings_the_recording(orderer: Orderer, recording: Path, tmp_path:
     assert sha256(tmp_path / "copy") == sha256(recording)
     assert sum(moved) == 3 * MIB + 1
     assert orderer.asked == []
+    assert r2_proxy.asked[-1].headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize("there", [1, MIB, 3 * MIB, 3 * MIB + 1])
@@ -160,6 +163,16 @@ def test_fetch_that_breaks_off_goes_on(
     assert sha256(tmp_path / "copy") == sha256(recording)
     assert sum(moved) == 3 * MIB + 1
     assert r2_proxy.count("GET") == 4
+
+
+def test_fetch_that_breaks_off_is_patient_as_long_as_bytes_come(
+    orderer: Orderer, r2_proxy: R2Proxy, recording: Path, tmp_path: Path
+) -> None:
+    r2_proxy.fails(Kind.TRUNCATED, "GET", times=5)
+
+    orderer.exchange(retry_s=0.001).fetch(tmp_path / "copy")
+
+    assert sha256(tmp_path / "copy") == sha256(recording)
 
 
 @pytest.mark.parametrize("length", [0, 1, MAX_PUT_BYTES])

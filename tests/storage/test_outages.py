@@ -59,6 +59,11 @@ def during(action: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
+def thaw_later(server: S3Server, after_s: float) -> None:
+    time.sleep(after_s)
+    server.thaw()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("call", ["read", "create", "upload", "download"])
 def test_gateway_frozen_for_5_s_is_ridden_out(
@@ -69,14 +74,29 @@ def test_gateway_frozen_for_5_s_is_ridden_out(
     begun = time.monotonic()
     s3_server.freeze()
 
-    def thaw_later() -> None:
-        time.sleep(FROZEN_S)
-        s3_server.thaw()
-
-    with during(thaw_later):
+    with during(lambda: thaw_later(s3_server, FROZEN_S)):
         CALLS[call](store, source)
 
     assert time.monotonic() - begun >= FROZEN_S
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", CALLS)
+def test_gateway_frozen_for_longer_than_silence_is_allowed_is_ridden_out(
+    bucket_settings: StoreSettings,
+    s3_server: S3Server,
+    source: Path,
+    call: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_obstore, "_SILENCE_S", 0.5)
+    monkeypatch.setattr(_obstore, "_UPLOAD_S", 1.0)
+    store = open_store(bucket_settings)
+    store.write("there", b"content")
+    s3_server.freeze()
+
+    with during(lambda: thaw_later(s3_server, 1.5)):
+        CALLS[call](store, source)
 
 
 @pytest.mark.slow

@@ -94,6 +94,12 @@ def test_part_beyond_10000_is_refused(r2_settings: StoreSettings) -> None:
     assert call(r2_settings, "PUT", {"uploadId": "x", "partNumber": "10001"})[0] == 400
 
 
+def test_upload_that_nobody_began_is_not_there(r2_settings: StoreSettings) -> None:
+    status, text = call(r2_settings, "POST", {"uploadId": "x"})
+
+    assert (status, "NoSuchUpload" in text) == (404, True)
+
+
 def test_bit_is_flipped_when_asked_for(r2_settings: StoreSettings, r2_proxy: R2Proxy) -> None:
     open_store(r2_settings).write("a/b", bytes(1000))
     r2_proxy.fails(Kind.FLIPPED_BIT, "GET")
