@@ -26,7 +26,6 @@ class StandIn:
         store: The bucket.
         networks: Warm networks.
         scratch: A folder for the work.
-        process_id: Names it in claims.
         says: What the first orders end with instead of work: an error, or None for a lie, a
             report that all is complete.
         raises: What the runner raises for the next orders, after they were accepted.
@@ -40,7 +39,6 @@ class StandIn:
     store: Store
     networks: Networks
     scratch: Path
-    process_id: str = "stand-in"
     says: list[StemsetError | None] = field(default_factory=list)
     raises: list[StemsetError] = field(default_factory=list)
     before: Before | None = None

@@ -161,9 +161,9 @@ def _rest(position: int) -> Body:
 
 def _from(response: httpx.Response, position: int) -> Iterator[bytes]:
     """The bytes that were missing."""
-    data = response.iter_raw(_BLOCK_BYTES)
+    data = response.iter_raw()  # as they come: what is collected is lost when the connection breaks
     if position:
         if not response.headers.get("Content-Range", "").startswith(f"bytes {position - 1}-"):
             raise StorageRefused("The bucket does not answer with the range that was asked for.")
-        yield next(data)[1:]
+        yield next(data, b"")[1:]
     yield from data

@@ -1,16 +1,18 @@
 """The store over obstore: S3, a local folder, memory.
 
 obstore tries each request again for as long as the settings say: after a connection that cannot be
-made or breaks, after 5xx and 429, and after silence, except for a write that must not be repeated
-(``create`` does that itself). What it reads goes on after a break where it was. Both was seen with
-the gateway killed and frozen; ``tests/storage/test_outages.py`` keeps it so.
+made or breaks, after 5xx and 429, and after silence, except for calls that it takes for unsafe to
+repeat (``_repeated`` does that). What it reads goes on after a break where it was. Both was seen
+with the gateway killed and frozen; ``tests/storage/test_outages.py`` keeps it so.
 """
 
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -91,20 +93,16 @@ class ObstoreStore:
 
     def create(self, key: str, data: bytes) -> None:
         """Write a small object once."""
-        give_up = time.monotonic() + self._retry_s
-        while True:
-            try:
-                with translated(key):
-                    obstore.put(self._store, key, data, mode="create")
-            except ObjectExists:
-                if self.read(key) != data:
-                    raise
-            except StorageUnavailable:
-                # obstore does not repeat this call after silence; read back, it may be repeated.
-                if time.monotonic() > give_up:
-                    raise
-                continue
-            return
+
+        def put() -> None:
+            with translated(key):
+                obstore.put(self._store, key, data, mode="create")
+
+        try:
+            self._repeated(put)
+        except ObjectExists:
+            if self.read(key) != data:
+                raise
 
     def download(
         self, key: str, path: Path, *, offset: int = 0, on_bytes: OnBytes = lambda _: None
@@ -124,12 +122,14 @@ class ObstoreStore:
 
     def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
         """Write a file."""
+        told = _Told(file_length(path), on_bytes)
         try:
-            self._put_file(path, key, on_bytes)
+            self._put_file(path, key, told)
         except ObjectNotFound:
             # The upload in parts is gone: the answer to its last call was lost, or a sweep of
             # abandoned uploads took it. Whichever it was, once more is right.
-            self._put_file(path, key, lambda _: None)
+            self._put_file(path, key, _Told(told.length, lambda _: None))
+        told.rest()
 
     def list_below(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects below a folder's key."""
@@ -143,11 +143,7 @@ class ObstoreStore:
         # S3 takes a batch and minds no missing object; the others stop at the first one.
         batches = [wanted] if isinstance(self._store, S3Store) else [[key] for key in wanted]
         for batch in filter(None, batches):
-            try:
-                with translated(batch[0]):
-                    obstore.delete(self._store, batch)
-            except ObjectNotFound:
-                continue
+            self._repeated(partial(self._delete, batch))
 
     def sign(
         self, method: Literal["GET", "PUT"], keys: Sequence[str], *, expires_s: int
@@ -157,6 +153,10 @@ class ObstoreStore:
             raise StorageRefused("Only a bucket can make presigned links.")
         with translated("links"):
             return list(obstore.sign(self._store, method, list(keys), timedelta(seconds=expires_s)))
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        with suppress(ObjectNotFound), translated(keys[0]):
+            obstore.delete(self._store, keys)
 
     def _chunks(self, key: str, offset: int) -> tuple[int, Iterator[bytes]]:
         """The object's length, and its bytes from ``offset`` on as they come."""
@@ -172,38 +172,51 @@ class ObstoreStore:
             )
         return answer.meta["size"], _stream(answer, key)
 
-    def _put_file(self, path: Path, key: str, on_bytes: OnBytes) -> None:
-        length = file_length(path)
-        size = part_bytes(length, PART_BYTES)
-        told = _Told(on_bytes)
-        source = told.blocks(blocks(path, size))
+    def _put_file(self, path: Path, key: str, told: "_Told") -> None:
+        size = part_bytes(told.length, PART_BYTES)
+        source = told.blocks(blocks(path, size, length=told.length))
         with translated(key):
-            if length <= size:
+            if told.length <= size:
                 obstore.put(self._uploads, key, b"".join(source), use_multipart=False)
             else:
                 obstore.put(self._uploads, key, source, chunk_size=size, max_concurrency=IN_FLIGHT)
-        told.rest()
+
+    def _repeated(self, call: Callable[[], None]) -> None:
+        """Make a call that obstore does not repeat after silence, though here it may be."""
+        give_up_s = time.monotonic() + self._retry_s
+        while True:
+            try:
+                return call()
+            except StorageUnavailable:
+                if time.monotonic() > give_up_s:
+                    raise
 
 
 class _Told:
     """Says how much was sent: a block that was read is under way until ``IN_FLIGHT`` later ones."""
 
-    def __init__(self, on_bytes: OnBytes) -> None:
+    def __init__(self, length: int, on_bytes: OnBytes) -> None:
+        self.length = length
+        self._left = length
         self._on_bytes = on_bytes
-        self._under_way: deque[int] = deque()
 
     def blocks(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Pass blocks on."""
+        under_way: deque[int] = deque()
         for block in blocks:
-            if len(self._under_way) == IN_FLIGHT:
-                self._on_bytes(self._under_way.popleft())
-            self._under_way.append(len(block))
+            if len(under_way) == IN_FLIGHT:
+                self._tell(under_way.popleft())
+            under_way.append(len(block))
             yield block
 
     def rest(self) -> None:
         """All is sent."""
-        for length in self._under_way:
-            self._on_bytes(length)
+        if self._left:
+            self._tell(self._left)
+
+    def _tell(self, sent: int) -> None:
+        self._left -= sent
+        self._on_bytes(sent)
 
 
 def _open(settings: StoreSettings) -> tuple[ObjectStore, ObjectStore]:
