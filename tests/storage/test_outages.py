@@ -14,7 +14,7 @@ from r2_proxy import Kind, R2Proxy
 from s3_server import S3Server
 
 from stemset.errors import ObjectCorrupt, ObjectExists, StorageUnavailable
-from stemset.storage import _obstore
+from stemset.storage import _opening
 from stemset.storage._obstore import PART_BYTES
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
@@ -89,8 +89,8 @@ def test_gateway_frozen_for_longer_than_silence_is_allowed_is_ridden_out(
     call: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_obstore, "_SILENCE_S", 0.5)
-    monkeypatch.setattr(_obstore, "_UPLOAD_S", 1.0)
+    monkeypatch.setattr(_opening, "_SILENCE_S", 0.5)
+    monkeypatch.setattr(_opening, "_UPLOAD_S", 1.0)
     store = open_store(bucket_settings)
     store.write("there", b"content")
     s3_server.freeze()
@@ -156,8 +156,8 @@ def test_gateway_frozen_for_good_is_an_error_in_time(
     call: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_obstore, "_SILENCE_S", 1.0)
-    monkeypatch.setattr(_obstore, "_UPLOAD_S", 1.0)
+    monkeypatch.setattr(_opening, "_SILENCE_S", 1.0)
+    monkeypatch.setattr(_opening, "_UPLOAD_S", 1.0)
     store = open_store(replace(bucket_settings, retry_s=1.0))
     store.write("there", b"content")
     s3_server.freeze()
@@ -172,7 +172,7 @@ def test_gateway_frozen_for_good_is_an_error_in_time(
 def test_upload_on_a_slow_uplink_is_not_taken_for_silence(
     r2_settings: StoreSettings, r2_proxy: R2Proxy, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_obstore, "_SILENCE_S", 1.0)
+    monkeypatch.setattr(_opening, "_SILENCE_S", 1.0)
     store = open_store(r2_settings)
     r2_proxy.fails(Kind.SLOW_UPLINK, "PUT", "partNumber", times=2)
 
