@@ -105,6 +105,7 @@ class Settings:
         allow_licences: SPDX identifiers of licences that models may have, None for all.
         max_duration_s: Longest recording that is accepted.
         store: The bucket, None if none is configured.
+        storage_retry_s: How long a bucket that does not answer is asked again.
         worker_secrets: Secrets that orders are signed with; the first one signs, all of them are
             accepted, so that a secret can be replaced while both sides run.
         worker_patience_s: How long a worker that gives no sign of life is waited for.
@@ -121,6 +122,7 @@ class Settings:
     allow_licences: tuple[str, ...] | None
     max_duration_s: float
     store: StoreSettings | None
+    storage_retry_s: float
     worker_secrets: tuple[str, ...]
     worker_patience_s: float
     backend_url: str | None
@@ -185,6 +187,7 @@ def load_settings(named: Path | None = None, environ: Mapping[str, str] | None =
         allow_licences=None if written.allow_licences is None else tuple(written.allow_licences),
         max_duration_s=max_duration_s(variables),
         store=_store(variables),
+        storage_retry_s=_storage_retry_s(variables),
         worker_secrets=_worker_secrets(variables),
         worker_patience_s=_seconds(
             "STEMSET_WORKER_PATIENCE_S", variables.get("STEMSET_WORKER_PATIENCE_S", "600")
@@ -236,7 +239,6 @@ def _store(variables: Mapping[str, str]) -> StoreSettings | None:
         raise StorageNotConfigured(
             f"R2_BUCKET_NAME is {bucket!r}, but these are not set: {', '.join(missing)}."
         )
-    retry_s = variables.get("STEMSET_STORAGE_RETRY_S", str(DEFAULT_RETRY_S))
     return StoreSettings(
         kind="s3",
         bucket=bucket,
@@ -244,8 +246,13 @@ def _store(variables: Mapping[str, str]) -> StoreSettings | None:
         region=variables.get("STEMSET_S3_REGION", "auto"),
         access_key_id=variables["R2_ACCESS_KEY_ID"],
         secret_access_key=variables["R2_SECRET_ACCESS_KEY"],
-        retry_s=_seconds("STEMSET_STORAGE_RETRY_S", retry_s),
+        retry_s=_storage_retry_s(variables),
     )
+
+
+def _storage_retry_s(variables: Mapping[str, str]) -> float:
+    name = "STEMSET_STORAGE_RETRY_S"
+    return _seconds(name, variables.get(name, str(DEFAULT_RETRY_S)))
 
 
 def _worker_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:

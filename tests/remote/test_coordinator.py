@@ -1,14 +1,15 @@
 import asyncio
 import json
 import shutil
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from remote_run import Remote, Take
 
 from stemset.cli.batch import Batch, run_batch
-from stemset.cli.remote.connection import Links
 from stemset.cli.remote.transfers import Meter
 from stemset.cli.report import make_report
 from stemset.errors import (
@@ -18,6 +19,7 @@ from stemset.errors import (
     CorruptAudio,
     InputChanged,
     Interrupted,
+    NetworkFailed,
     StemsetError,
     WorkerUnreachable,
 )
@@ -25,6 +27,7 @@ from stemset.orders.messages import Order
 from stemset.pipeline.output import making_output, read_metadata
 from stemset.pipeline.plan import identify
 from stemset.pipeline.verify import verify_output
+from stemset.storage.exchange import Wanted
 from stemset.storage.keys import AttemptFolder, attempt_folder
 from stemset.storage.outputs import read_manifest
 from stemset.storage.settings import StoreSettings
@@ -509,14 +512,39 @@ def test_worker_is_woken_when_a_long_upload_is_about_to_end(
     assert remote.woken == woken
 
 
-def test_order_to_a_worker_without_keys_carries_links(remote: Remote, take: Take) -> None:
-    def links(input_key: str, folder: AttemptFolder) -> Links:
-        return lambda wanted: [
-            f"https://bucket.example/{each.method}/{each.name or input_key}?{folder.name}"
+@dataclass(frozen=True)
+class NamedLinks:
+    """Links that say what they are for."""
+
+    input_key: str
+    folder: AttemptFolder
+    abandoned: ClassVar[list[str]] = []
+
+    def make(self, wanted: Sequence[Wanted]) -> Sequence[str]:
+        name = self.folder.name
+        return [
+            f"https://bucket.example/{each.method}/{each.name or self.input_key}?{name}"
             for each in wanted
         ]
 
-    connection = replace(remote.connection, links=links)
+    def abandon(self) -> None:
+        self.abandoned.append(self.folder.name)
+
+
+def test_attempt_with_links_that_failed_leaves_no_half_upload(remote: Remote, take: Take) -> None:
+    NamedLinks.abandoned.clear()
+    remote.worker.says[:] = [NetworkFailed("Out of memory.")]
+    connection = replace(remote.connection, links=NamedLinks)
+
+    replace(remote, connection=connection)(take())
+
+    first, second = remote.worker.orders
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert NamedLinks.abandoned == [f"{first.job_id[:8]}-1"]
+
+
+def test_order_to_a_worker_without_keys_carries_links(remote: Remote, take: Take) -> None:
+    connection = replace(remote.connection, links=NamedLinks)
 
     replace(remote, connection=connection)(take())
 

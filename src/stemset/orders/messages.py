@@ -230,6 +230,7 @@ class ComputingSettings(Message):
     Attributes:
         store: The bucket and its keys (``storage.settings.StoreSettings``); None if links come
             with the orders.
+        storage_retry_s: How long a bucket that is reached by links is asked again.
         scratch: Folder for recordings and stems in the making; None for the system's own.
         max_duration_s: Longest recording that is accepted.
         allow_licences: Licences that models may have, None for all.
@@ -237,6 +238,7 @@ class ComputingSettings(Message):
     """
 
     store: Mapping[str, Any] | None = None
+    storage_retry_s: float = 60.0
     scratch: str | None = None
     max_duration_s: float = 43_200.0
     allow_licences: tuple[str, ...] | None = None

@@ -17,7 +17,7 @@ from stemset.audio.decode import DecodeLimits
 from stemset.catalogue.strategies import find_strategy
 from stemset.errors import InvalidOrder, StemsetError
 from stemset.lifeline import STANDARD_OUTPUT, end_with_reader
-from stemset.orders.messages import Order, Ready, parse_settings
+from stemset.orders.messages import ComputingSettings, Order, Ready, parse_settings
 from stemset.pipeline._conversation import Inbox, Lines, Voice
 from stemset.pipeline.attempt import Bench, perform
 from stemset.pipeline.networks import Networks
@@ -26,7 +26,7 @@ from stemset.separation.signals import plan_signals
 from stemset.storage.exchange import Exchange, KeyedExchange, Wanted
 from stemset.storage.keys import parse_attempt_folder
 from stemset.storage.settings import StoreSettings
-from stemset.storage.store import Store, open_store
+from stemset.storage.store import open_store
 from stemset.telemetry import bind, configure_logs, get_logger
 
 _log = get_logger("pipeline")
@@ -44,12 +44,12 @@ def main() -> int:
         allow_licences=settings.allow_licences,
     )
     device = _load(bench.networks, settings.load)
-    store = None if settings.store is None else open_store(StoreSettings(**settings.store))
+    reach = _Reach(settings)
     out.say(Ready(device=device, engine=__version__))
     inbox = Inbox(sys.stdin.buffer)
     for order in inbox.orders():
         with bind(job_id=order.job_id, attempt=order.attempt):
-            _carry_out(order, bench, store, Voice(order, out), inbox)
+            _carry_out(order, bench, reach, Voice(order, out), inbox)
     return 0
 
 
@@ -68,27 +68,36 @@ def _load(networks: Networks, strategies: Sequence[str]) -> str:
     return networks.device
 
 
-def _carry_out(order: Order, bench: Bench, store: Store | None, voice: Voice, inbox: Inbox) -> None:
+def _carry_out(order: Order, bench: Bench, reach: "_Reach", voice: Voice, inbox: Inbox) -> None:
     try:
-        exchange = _exchange(order, store, voice, inbox)
-        done = perform(order, exchange, bench, voice.tell)
+        done = perform(order, reach.exchange(order, voice, inbox), bench, voice.tell)
     except StemsetError as error:
         voice.fail(error)
     else:
         voice.complete(done)
 
 
-def _exchange(order: Order, store: Store | None, voice: Voice, inbox: Inbox) -> Exchange:
-    if order.input.url is not None:
-        from stemset.storage._linked import LinkedExchange  # noqa: PLC0415 - an HTTP client
+class _Reach:
+    """How objects are reached: with keys of this process's own, or with links from the orderer."""
 
-        def ask(wanted: Sequence[Wanted]) -> Sequence[str]:
-            return inbox.links(voice.want(wanted))
+    def __init__(self, settings: ComputingSettings) -> None:
+        store = settings.store
+        self._store = None if store is None else open_store(StoreSettings(**store))
+        self._retry_s = settings.storage_retry_s
 
-        return LinkedExchange(order.input.url, order.output.urls, ask)
-    if store is None:
-        raise InvalidOrder("The order holds no links, and this process has no keys to a bucket.")
-    return KeyedExchange(store, order.input.key, parse_attempt_folder(order.output.prefix))
+    def exchange(self, order: Order, voice: Voice, inbox: Inbox) -> Exchange:
+        """What an order lets this process reach. Raises InvalidOrder, InvalidKey."""
+        if order.input.url is not None:
+            from stemset.storage._linked import LinkedExchange  # noqa: PLC0415 - an HTTP client
+
+            def ask(wanted: Sequence[Wanted]) -> Sequence[str]:
+                return inbox.links(voice.want(wanted))
+
+            return LinkedExchange(order.input.url, order.output.urls, ask, retry_s=self._retry_s)
+        if self._store is None:
+            raise InvalidOrder("The order holds no links, and this process has no keys.")
+        folder = parse_attempt_folder(order.output.prefix)
+        return KeyedExchange(self._store, order.input.key, folder)
 
 
 def _take_standard_output() -> BinaryIO:

@@ -168,6 +168,7 @@ def _told_to_stop() -> Iterator[asyncio.Event]:
 def _supervisor(settings: Settings, scratch: str | None, tuning: Tuning) -> Supervisor:
     computing = ComputingSettings(
         store=settings.store.as_json() if settings.store else None,
+        storage_retry_s=settings.storage_retry_s,
         scratch=scratch,
         max_duration_s=settings.max_duration_s,
         allow_licences=settings.allow_licences,

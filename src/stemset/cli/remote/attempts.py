@@ -5,6 +5,7 @@ The worker's reports are hints. What counts is the attempt's manifest, whatever 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from stemset.cli.progress import OnProgress, Phase, RemoteProgress
@@ -19,6 +20,7 @@ from stemset.errors import (
     ObjectCorrupt,
     OrderError,
     RemoteError,
+    StorageError,
 )
 from stemset.orders.messages import Failure, LinkWanted, Report, Status
 from stemset.orders.phase import Phase as WorkerPhase
@@ -113,7 +115,17 @@ class Attempts:
             raise
         patient = last is not None and last.status is Status.COMPLETE and not was_over
         whole = await self._look(folder, reads=_MANIFEST_READS if patient else 1)
-        return whole or (_PASSED_OVER if was_over else failure)
+        if whole:
+            return whole
+        await self._abandon(folder)
+        return _PASSED_OVER if was_over else failure
+
+    async def _abandon(self, folder: AttemptFolder) -> None:
+        """Drop what an attempt with links left half uploaded; the bucket does it in time, too."""
+        if self._connection.links is not None:
+            links = self._connection.links(self._wish.input_key, folder)
+            with suppress(StorageError):
+                await self._threads.run(links.abandon)
 
     async def _follow(self, folder: AttemptFolder) -> tuple[Report | None, bool]:
         """Send the order and pass its reports on.
@@ -139,10 +151,12 @@ class Attempts:
     def _links(self, folder: AttemptFolder) -> MakeLinks | None:
         if self._connection.links is None:
             return None
-        make = self._connection.links(self._wish.input_key, folder)
+        links = self._connection.links(self._wish.input_key, folder)
 
         async def make_links(wanted: Sequence[LinkWanted]) -> Sequence[str]:
-            return await self._threads.run(make, [WantedLink(**dict(link)) for link in wanted])
+            return await self._threads.run(
+                links.make, [WantedLink(**dict(link)) for link in wanted]
+            )
 
         return make_links
 

@@ -36,7 +36,7 @@ def connect(settings: Settings, address: WorkerAddress) -> Connection:
 
 
 def _link_maker(bucket: StoreSettings) -> Callable[[str, AttemptFolder], Links]:
-    return lambda input_key, folder: LinkMaker(bucket, input_key, folder).make
+    return lambda input_key, folder: LinkMaker(bucket, input_key, folder)
 
 
 async def _wake(url: str) -> None:

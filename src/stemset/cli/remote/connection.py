@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from stemset.orders.runner import Runner
 from stemset.storage.exchange import Wanted
@@ -9,9 +10,19 @@ from stemset.storage.keys import AttemptFolder
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store
 
-Links = Callable[[Sequence[Wanted]], Sequence[str]]
-
 _PAUSES_S = (1.0, 5.0)
+
+
+class Links(Protocol):
+    """Makes presigned links for one attempt."""
+
+    def make(self, wanted: Sequence[Wanted]) -> Sequence[str]:
+        """Make links, in order."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop what a failed attempt left half uploaded."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
