@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: the default model, real audio to work on, the real S3 server."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from stemset.pipeline.networks import Networks
 from stemset.storage.settings import StoreSettings
 
 MODEL = "spleeter-2stems"
+
+# A shell starts what runs in its background deaf to Ctrl-C, and every process of the tests would
+# inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -213,8 +213,14 @@ def test_attempt_that_another_run_ordered_is_joined(remote: Remote, take: Take) 
     remote.worker.says = [CorruptAudio("no matter")]
     remote(path)
     (first,) = remote.worker.orders
-    remote.store.create(f"{first.output.prefix}/claim.json", b'{"process": "stand-in"}')
+    claim = f"{first.output.prefix}/claim.json"
+    remote.store.create(claim, b'{"begun_by": "the worker"}')
     remote.worker.ended.clear()  # it is still at it
+
+    async def go_on(_: Order) -> None:
+        remote.store.delete([claim])
+
+    remote.worker.before = go_on
 
     remote(path)
 
