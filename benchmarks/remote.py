@@ -3,6 +3,7 @@
 Everything is real and on loopback: the S3 server that the tests use, a worker, the command line.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import httpx
 
 from figures import MINUTES_3, ROOT, STEMSET, Bench
 from material import Song
-from processes import measure
+from processes import Command, measure
 from report import Row, at_most
 
 sys.path += [str(ROOT / "tests" / "faults"), str(ROOT / "tests" / "storage")]
@@ -30,6 +31,17 @@ SLEEPER_SONGS = 10
 WAKE_S = 5.0
 IDLE_S = 10.0
 READY_WITHIN_S = 30.0
+
+# Name of a step, and the events or phases that it lies between.
+STEPS = (
+    ("start, hash, plan", "start", "planned"),
+    ("look into the bucket", "planned", "uploading"),
+    ("upload the recording", "uploading", "uploaded"),
+    ("order, worker fetches it", "uploaded", "loading"),
+    ("separate and encode", "loading", "uploading_stems"),
+    ("worker puts the stems", "uploading_stems", "fetching_stems"),
+    ("fetch the stems, end", "fetching_stems", "end"),
+)
 
 CONFIG = """
 profiles:
@@ -149,8 +161,26 @@ def beside_local(bench: Bench, there: Site) -> Iterator[Row]:
                 ratios.append(there_s / here_s)
                 far.append(there_s)
                 near.append(here_s)
+        path = bench.song(Song(MINUTES_3.seconds + PAIRS + 1, 44_100, 16))
+        path = path.rename(there.recordings / path.name)
+        steps = timeline(there.command("far", str(path), "--json", url=url))
+        path.unlink()
     detail = f"3 min, median of {PAIRS} pairs: {median(far):.2f} s and {median(near):.2f} s"
     yield at_most(1.1, "Wall time, remote ÷ local", median(ratios), detail=detail)
+    for step, took_s in steps.items():
+        yield Row(f"Remote, {step}", took_s, "s", detail="one run, by its own events")
+
+
+def timeline(command: Command) -> dict[str, float]:
+    """Run a remote command and note how long each of its steps takes, in seconds."""
+    begun = time.perf_counter()
+    at = {"start": 0.0}
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        for line in process.stdout or ():
+            event = json.loads(line)
+            at.setdefault(event.get("phase") or event["event"], time.perf_counter() - begun)
+    at["end"] = time.perf_counter() - begun
+    return {name: at[until] - at[since] for name, since, until in STEPS}
 
 
 def sleeper(bench: Bench, there: Site) -> Iterator[Row]:
