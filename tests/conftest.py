@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from s3_server import S3Server, running_server
 
 from stemset.catalogue.entries import find
-from stemset.catalogue.weights import example_song, install
+from stemset.catalogue.installation import install
+from stemset.catalogue.weights import example_song
 from stemset.pipeline.networks import Networks
 from stemset.storage.settings import StoreSettings
 

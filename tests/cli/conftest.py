@@ -1,7 +1,5 @@
 """Fixtures of the command line."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from program import Program, Stemset, write_take
+from small_disks import mounted
 
 
 @pytest.fixture
@@ -33,10 +32,5 @@ def long_take(tmp_path: Path, song: NDArray[np.float32]) -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 300 kB, less than the stems of ``take`` need."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "stemset-test", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False).returncode:
-        pytest.skip("a small disk can be made only by root on Linux")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "300k") as folder:
+        yield folder

@@ -1,13 +1,13 @@
 """What a failing bucket or disk leads to, end to end: faults really made."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from deployment import Deployment, assert_split_once, ended, uploads
 from s3_server import S3Server
+from small_disks import mounted
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow]
 
@@ -72,13 +72,8 @@ def test_gateway_gone_for_long_fails_by_name_and_the_next_run_goes_on(
 @pytest.fixture
 def small_scratch(tmp_path: Path) -> Iterator[Path]:
     """A scratch disk of 1 MB, less than the recording needs."""
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "stemset-test", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False).returncode:
-        pytest.skip("a small disk can be made only by root on Linux")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with mounted(tmp_path / "scratch", "1m") as folder:
+        yield folder
 
 
 def test_scratch_that_is_full_is_named_and_recovers_when_there_is_space(

@@ -8,14 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stemset.catalogue.entries import CATALOGUE, ModelEntry, find
-from stemset.catalogue.weights import (
-    InstalledModel,
-    InstallProgress,
-    OnProgress,
-    install,
-    installed,
-    load_path,
-)
+from stemset.catalogue.installation import InstallProgress, OnProgress, install
+from stemset.catalogue.weights import InstalledModel, installed, load_path
 
 
 def run_list(*, as_json: bool) -> None:

@@ -8,7 +8,7 @@ cancelled nothing.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -110,13 +110,17 @@ class RemoteRunner:
         path = f"/process/{job_id}"
         subject = signing.subject("DELETE", path)
         patience = Patience(self._url, min(self._patience_s, _CANCEL_PATIENCE_S))
-        while True:
-            try:
-                await self._call("DELETE", path, f"cancel-{job_id}", signed=subject)
-            except TryAgain as again:
-                await asyncio.sleep(patience.pause_s(again))
-            else:
-                return
+        await _insist(
+            lambda: self._call("DELETE", path, f"cancel-{job_id}", signed=subject), patience
+        )
+
+    async def wake(self) -> None:
+        """Wake the worker before there is an order for it, and return when it is ready.
+
+        Raises:
+            WorkerUnreachable: No worker answered for as long as was waited.
+        """
+        await _insist(lambda: self._call("GET", "/readyz"), Patience(self._url, self._patience_s))
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -225,6 +229,17 @@ def _split(url: str) -> SplitResult:
         "The worker's URL (GPU_WORKER_URL or gpu_worker_url) must begin with http:// or https://, "
         "name a host, and hold nothing behind its path."
     )
+
+
+async def _insist(call: Callable[[], Awaitable[object]], patience: Patience) -> None:
+    """Call until it is answered, or patience is over."""
+    while True:
+        try:
+            await call()
+        except TryAgain as again:
+            await asyncio.sleep(patience.pause_s(again))
+        else:
+            return
 
 
 def _credentials(parts: SplitResult) -> tuple[str, str] | None:
