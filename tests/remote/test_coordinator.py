@@ -487,10 +487,11 @@ def test_worker_has_the_next_order_while_stems_are_fetched(remote: Remote, take:
 async def _settled(remote: Remote) -> int:
     """How many recordings are uploaded when nothing more is; at least three will be."""
     count, same = -1, 0
-    while count < 3 or same < 20:
-        await asyncio.sleep(0.02)
-        now = len(list(remote.bucket.glob("inputs/far/*")))
-        count, same = now, same + 1 if now == count else 0
+    async with asyncio.timeout(60):
+        while count < 3 or same < 20:
+            await asyncio.sleep(0.02)
+            now = len(list(remote.bucket.glob("inputs/far/*")))
+            count, same = now, same + 1 if now == count else 0
     return count
 
 
