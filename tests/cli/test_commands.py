@@ -7,6 +7,7 @@ import pytest
 from program import Stemset
 
 from stemset import errors
+from stemset.catalogue.entries import CATALOGUE
 from stemset.cli.exit_codes import BY_BRANCH, ExitCode, exit_code
 
 
@@ -99,11 +100,14 @@ def test_doctor_without_the_model_names_the_command(stemset: Stemset, tmp_path: 
 
 
 def test_models_list_shows_licence_and_state(stemset: Stemset) -> None:
-    (model,) = json.loads(stemset("models", "list", "--json").out)["models"]
+    listed = json.loads(stemset("models", "list", "--json").out)["models"]
+    models = {model["name"]: model for model in listed}
 
-    assert model["name"] == "spleeter-2stems"
-    assert model["licence"]["spdx"] == "MIT"
-    assert model["installed"] is True
+    assert list(models) == list(CATALOGUE)
+    assert models["spleeter-2stems"]["licence"]["spdx"] == "MIT"
+    assert models["spleeter-2stems"]["installed"] is True
+    assert models["htdemucs"]["licence"]["spdx"] == "NONE"
+    assert "licence: none stated" in stemset("models", "list").out
 
 
 def test_models_path_is_that_of_the_network(stemset: Stemset) -> None:

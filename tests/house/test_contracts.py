@@ -38,22 +38,27 @@ PYDANTIC = {
     "typing_inspection",
     "yaml",
 }
-STRUCTLOG = {"pygments", "rich", "structlog", "typing_extensions"}
+STRUCTLOG = {"attr", "greenlet", "pygments", "rich", "structlog", "typing_extensions"}
 # Extension modules bring these along; they are no packages.
 INTERNAL = ("_", "cython_runtime")
 # Third-party packages that `import stemset.<room>` may load. A room's `__init__` is light: whoever
 # asks for a name or a list waits for no engine.
 MAY_LOAD: dict[str, set[str]] = {
     "__main__": TYPER,
+    "api": set(),
     "audio": set(),
     "catalogue": {"platformdirs"},
     "cli": TYPER,
     "config": PYDANTIC,
+    "dispatch": set(),
     "errors": set(),
+    "jobs": set(),
     "lifeline": set(),
     "orders": set(),
     "pipeline": set(),
+    "postgres": set(),
     "separation": set(),
+    "serving": set(),
     "storage": set(),
     "telemetry": STRUCTLOG,
     "worker": set(),

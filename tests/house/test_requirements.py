@@ -3,13 +3,14 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("run", "dev", "gpu")
+LOCKS = ("run", "web", "dev", "torch", "gpu")
 PIN = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>[\w.+!]+)(?: ; (?P<marker>.+?))? \\$", re.MULTILINE
 )
@@ -24,17 +25,22 @@ def pinned(name: str) -> dict[str, str]:
 
 
 def asked_for(*sources: str) -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [
-        line
-        for source in sources
-        for line in (ROOT / "requirements" / f"{source}.in").read_text().splitlines()
-        if not line.startswith("#")
-    ]
-    return [Requirement(line) for line in project["dependencies"] + lines]
+    lines = [line for source in sources for line in source_lines(source)]
+    return [Requirement(line) for line in project()["dependencies"] + lines]
 
 
-@pytest.mark.parametrize(("lock", "sources"), [("run", ["build"]), ("dev", ["build", "dev"])])
+def source_lines(name: str) -> list[str]:
+    text = (ROOT / "requirements" / f"{name}.in").read_text()
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "sources"), [("run", ["build"]), ("dev", ["build", "web", "dev"])]
+)
 def test_lock_holds_a_version_that_is_asked_for(lock: str, sources: list[str]):
     versions = pinned(lock)
 
@@ -57,15 +63,53 @@ def test_lock_every_package_is_pinned_once_with_hashes(lock: str):
     assert len(entries) == len(pinned(lock))
 
 
-def test_lock_gpu_agrees_with_run_in_what_both_hold():
-    run, gpu = pinned("run"), pinned("gpu")
+@pytest.mark.parametrize(
+    ("lock", "holds", "other"), [("gpu", "onnxruntime-gpu", "run"), ("torch", "torch", "dev")]
+)
+def test_lock_agrees_with_another_in_what_both_hold(lock: str, holds: str, other: str):
+    mine, others = pinned(lock), pinned(other)
 
-    assert "onnxruntime-gpu" in gpu
-    assert {name: gpu[name] for name in gpu.keys() & run.keys()}.items() <= run.items()
+    assert holds in mine
+    assert {name: mine[name] for name in mine.keys() & others.keys()}.items() <= others.items()
 
 
-def test_lock_dev_holds_all_of_run():
-    assert pinned("run").items() <= pinned("dev").items()
+def test_lock_torch_holds_what_the_extra_asks_for():
+    extra = [Requirement(line) for line in project()["optional-dependencies"]["torch"]]
+    versions = pinned("torch")
+
+    assert {wanted.name for wanted in extra} == {
+        Requirement(line).name for line in source_lines("torch")
+    }
+    assert [
+        str(wanted)
+        for wanted in extra
+        if not wanted.specifier.contains(versions[canonicalize_name(wanted.name)])
+    ] == []
+
+
+def test_lock_torch_is_for_a_cpu():
+    (torch,) = re.findall(r"^torch==(?:.*\\\n)+", lock_text("torch"), re.MULTILINE)
+    known = re.findall(
+        r"^# (--hash=sha256:\w{64}) \S+\.whl$",
+        (ROOT / "requirements" / "torch.in").read_text(),
+        re.MULTILINE,
+    )
+
+    assert known
+    assert [build for build in known if build not in torch] == []
+    assert [name for name in pinned("torch") if re.match("nvidia|cuda|triton", name)] == []
+
+
+@pytest.mark.parametrize("part", ["run", "web"])
+def test_lock_dev_holds_all_of(part: str):
+    assert pinned(part).items() <= pinned("dev").items()
+
+
+def test_lock_web_holds_the_node_that_wheels_are_built_with():
+    (asked,) = re.findall(r'^_NODE = "(.+)"$', (ROOT / "hatch_build.py").read_text(), re.MULTILINE)
+    wanted = Requirement(asked)
+
+    assert wanted.specifier.contains(pinned("web")[wanted.name])
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -20,9 +20,9 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(clone: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def setup(clone: Path, part: str = "run", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["scripts/setup", "run"],
+        ["scripts/setup", part],
         cwd=clone,
         env=os.environ | environment,
         capture_output=True,
@@ -80,6 +80,43 @@ def test_setup_killed_in_the_middle_makes_venv_anew(clone: Path):
 
     assert "Making .venv" in result.stdout
     assert not half_made.exists()
+
+
+def test_setup_torch_on_an_intel_mac_says_what_is_left_out(clone: Path):
+    make_run_installed(clone, on=("Darwin", "x86_64"))
+
+    result = setup(clone, "torch", PIP_NO_INDEX="1")
+
+    assert result.returncode == 0, result.stderr
+    assert "not made for Intel Macs" in result.stdout
+    assert not (clone / ".venv" / ".installed-torch").exists()
+
+
+def test_setup_torch_that_is_installed_does_nothing(clone: Path):
+    make_run_installed(clone, on=("Linux", "x86_64"))
+    stamp(clone, "torch")
+
+    result = setup(clone, "torch", PIP_NO_INDEX="1")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def make_run_installed(clone: Path, on: tuple[str, str]) -> None:
+    """Make a .venv that looks set up, whose Python believes to be on another machine."""
+    folder = clone / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "pip").write_text(f"#!{folder}/python\n")
+    lie = f"import platform; platform.system = lambda: {on[0]!r}; "
+    lie += f"platform.machine = lambda: {on[1]!r}; "
+    (folder / "python").write_text(f"""#!/bin/sh\nexec "{sys.executable}" -I -c "{lie}$3"\n""")
+    (folder / "python").chmod(0o755)
+    stamp(clone, "run")
+
+
+def stamp(clone: Path, part: str) -> None:
+    lock, project = clone / "requirements" / f"{part}.txt", clone / "pyproject.toml"
+    what = f"{clone}\n{lock.read_text()}{project.read_text()}"
+    (clone / ".venv" / f".installed-{part}").write_text(what)
 
 
 def make_install_fail(clone: Path) -> None:

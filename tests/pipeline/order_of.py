@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from stemset.audio.formats import OutputFormat
+from stemset.catalogue.fingerprint import OutputChoice, fingerprint
 from stemset.catalogue.strategies import find_strategy
 from stemset.orders.messages import Order
-from stemset.pipeline.plan import OutputChoice, fingerprint
 from stemset.storage.keys import attempt_folder, input_key
 from stemset.storage.store import Store
 

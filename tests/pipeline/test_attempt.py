@@ -8,6 +8,7 @@ from order_of import JOB_ID, order_of, put_input
 from program import write_take
 
 from stemset.audio.formats import OutputFormat
+from stemset.catalogue.fingerprint import OutputChoice, fingerprint
 from stemset.catalogue.strategies import parse_strategy
 from stemset.errors import (
     AttemptUsed,
@@ -21,7 +22,6 @@ from stemset.orders.messages import Order
 from stemset.orders.phase import Phase
 from stemset.pipeline.attempt import Bench, Done, perform
 from stemset.pipeline.networks import Networks
-from stemset.pipeline.plan import OutputChoice, fingerprint
 from stemset.storage.exchange import KeyedExchange
 from stemset.storage.keys import CLAIM, parse_attempt_folder
 from stemset.storage.outputs import check, find_whole, publish, read_manifest

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stemset.audio.decode import Decoder
+from stemset.audio.decode import Decoder, probe
 from stemset.audio.encode import StemWriter, plan_encoding
 from stemset.audio.formats import Depth, OutputFormat, RecordingFormat
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import find_strategy
 from stemset.errors import InputChanged, OutputBusy
 from stemset.orders.phase import Phase
 from stemset.pipeline.networks import Networks
 from stemset.pipeline.output import making_output
-from stemset.pipeline.plan import Job, OutputChoice, identify, plan_job
+from stemset.pipeline.plan import Job, identify, plan_job
 from stemset.pipeline.progress import Progress
 from stemset.pipeline.run import run
 from stemset.pipeline.verify import verify_output
@@ -47,6 +48,7 @@ def write_wav(
 def plan(path: Path, root: Path, choice: OutputChoice | None = None, **options: Any) -> Job:
     return plan_job(
         identify(path),
+        probe(path),
         root=root,
         strategy_name=STRATEGY,
         strategy=find_strategy(options.pop("strategy", STRATEGY)),

@@ -10,11 +10,11 @@ from stand_in import StandIn
 
 from stemset.audio.decode import DecodeLimits
 from stemset.audio.formats import OutputFormat
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import find_strategy
 from stemset.cli.batch import Batch
-from stemset.cli.remote.connection import Connection
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.pipeline.networks import Networks
-from stemset.pipeline.plan import OutputChoice
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
@@ -69,10 +69,10 @@ def remote(
         woken.append("woken")
 
     worker = StandIn(store, networks, scratch)
-    connection = Connection(
+    connection = RemoteConnection(
         store,
         worker,
-        wake,
+        wake=wake,
         worker_url="https://worker.example",
         bucket=StoreSettings("folder", bucket=str(bucket)),
         pauses_s=(0.01, 0.01),

@@ -22,14 +22,14 @@ from stand_in import StandIn
 
 from stemset.audio.decode import DecodeLimits
 from stemset.audio.formats import OutputFormat
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import find_strategy
 from stemset.cli.batch import Batch
-from stemset.cli.remote.connection import Connection
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.run import run_remote
 from stemset.cli.report import make_report
 from stemset.orders.messages import Order
 from stemset.pipeline.networks import Networks
-from stemset.pipeline.plan import OutputChoice
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import OnBytes, Store, open_store
 from stemset.telemetry import configure_logs
@@ -92,7 +92,9 @@ def main() -> int:
         replaces=True,
         networks=networks,
     )
-    connection = Connection(store, worker, _wake, "https://worker.example", settings)
+    connection = RemoteConnection(
+        store, worker, wake=_wake, worker_url="https://worker.example", bucket=settings
+    )
     report = make_report(as_json="HUMAN" not in os.environ)
     return run_remote(batch, [Path(each) for each in sys.argv[3:]], report, lambda: connection)
 

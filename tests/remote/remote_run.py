@@ -11,7 +11,7 @@ from stand_in import StandIn
 from structlog.testing import capture_logs
 
 from stemset.cli.batch import Batch
-from stemset.cli.remote.connection import Connection
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.run import run_remote
 from stemset.cli.report import make_report
 from stemset.storage.store import Store
@@ -44,7 +44,7 @@ class Remote:
     """
 
     batch: Batch
-    connection: Connection
+    connection: RemoteConnection
     worker: StandIn
     bucket: Path
     media: Path

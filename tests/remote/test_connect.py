@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 
 from stemset.cli.remote import connect
-from stemset.cli.remote.address import WorkerAddress
 from stemset.config import load_settings
 from stemset.errors import StorageNotConfigured
+from stemset.orders.address import WorkerAddress
 
 LIMIT_S = 10
 BUCKET = {

@@ -10,7 +10,7 @@ import pytest
 from remote_run import Remote, Take
 
 from stemset.cli.batch import Batch, run_batch
-from stemset.cli.remote.transfers import Meter
+from stemset.cli.remote.meter import Meter
 from stemset.cli.report import make_report
 from stemset.errors import (
     AttemptUsed,

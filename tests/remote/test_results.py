@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 from remote_run import Take
 
-from stemset.audio.decode import DecodeLimits
+from stemset.audio.decode import probe
 from stemset.audio.formats import OutputFormat
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import find_strategy
 from stemset.cli.progress import Phase
+from stemset.cli.remote.meter import Meter
 from stemset.cli.remote.results import fetch, total_bytes
-from stemset.cli.remote.survey import RemoteJob, Whole, name_job
-from stemset.cli.remote.transfers import Meter
+from stemset.cli.remote.survey import RemoteJob, name_job
+from stemset.dispatch.standing import Whole
 from stemset.errors import InvalidKey, ObjectCorrupt, ObjectNotFound, OutputBusy
 from stemset.pipeline.output import making_output, read_metadata
-from stemset.pipeline.plan import OutputChoice, identify, plan_job
+from stemset.pipeline.plan import identify, plan_job
 from stemset.storage.keys import attempt_folder
 from stemset.storage.outputs import Manifest
 from stemset.storage.store import Store
@@ -25,14 +27,15 @@ FILES = {"vocals.flac": b"v" * 300_000, "drums.flac": b"d" * 200_000, "vocals.pn
 
 @pytest.fixture
 def wanted(store: Store, take: Take, tmp_path: Path) -> RemoteJob:
+    path = take()
     job = plan_job(
-        identify(take()),
+        identify(path),
+        probe(path),
         root=tmp_path / "media",
         strategy_name="spleeter-2stems",
         strategy=find_strategy("spleeter-2stems"),
         choice=OutputChoice(OutputFormat.FLAC),
         profile="far",
-        limits=DecodeLimits(),
     )
     return name_job(store, job)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stemset.separation.network import Samples
+from stemset.separation.network import Fade, LastChunk, Samples
 
 
 @dataclass
@@ -15,8 +15,10 @@ class Halves:
     rate_hz: int = 44_100
     chunk_frames: int = 1000
     overlap_frames: int = 200
-    crossfaded: bool = True
+    fade: Fade = Fade.RAISED_COSINE
     lead_frames: int = 0
+    last_chunk: LastChunk = LastChunk.AT_START
+    normalised: bool = False
     device: str = "cpu"
     calls: int = 0
 

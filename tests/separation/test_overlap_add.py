@@ -1,3 +1,4 @@
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -6,8 +7,9 @@ from halves import Halves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemset.separation.network import Samples
+from stemset.separation.network import Fade, LastChunk, Samples
 from stemset.separation.overlap_add import OverlapAdd, fade_in
+from stemset.separation.statistics import Normalisation
 
 
 def stream(network: Any, mix: Samples, cuts: list[int]) -> tuple[Samples, Samples]:
@@ -47,7 +49,7 @@ def test_stream_of_any_length_and_cuts_gives_every_frame_once(
 def test_stream_without_crossfade_sums_the_overlaps() -> None:
     mix = np.ones((1, 2, 1800), np.float32)
 
-    _, stems = stream(Halves(crossfaded=False), mix, [])
+    _, stems = stream(Halves(fade=Fade.SUM), mix, [])
 
     assert (stems[..., :800] == 0.5).all()
     assert (stems[..., 800:1000] == 1.0).all()
@@ -72,7 +74,85 @@ def test_stream_holds_no_more_than_a_chunk_and_an_overlap() -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 1, 16, 65_536])
-def test_fade_in_and_its_mirror_sum_to_one(frames: int) -> None:
-    rising = fade_in(frames)
+@pytest.mark.parametrize("fade", [Fade.RAISED_COSINE, Fade.LINEAR])
+def test_fade_in_and_its_mirror_sum_to_one(frames: int, fade: Fade) -> None:
+    rising = fade_in(frames, fade)
+
+    assert rising is not None
 
     np.testing.assert_allclose(rising + rising[::-1], np.ones(frames), atol=1e-6)
+
+
+@dataclass
+class Looking(Halves):
+    """Notes the chunks that it is given."""
+
+    seen: list[Samples] = field(default_factory=list[Samples])
+
+    def __call__(self, mix: Samples) -> Samples:
+        self.seen.append(mix.copy())
+        return super().__call__(mix)
+
+
+@given(frames=st.integers(1, 5000), cut=st.integers(0, 5000))
+@settings(deadline=None)
+@pytest.mark.parametrize("last_chunk", [LastChunk.CENTRED, LastChunk.SHORT])
+@pytest.mark.parametrize("fade", [Fade.LINEAR, Fade.RAISED_COSINE])
+def test_end_of_any_stream_is_given_once_wherever_it_stands_in_its_chunk(
+    frames: int, cut: int, last_chunk: LastChunk, fade: Fade
+) -> None:
+    mix = noise(frames)
+
+    back, stems = stream(
+        Halves(last_chunk=last_chunk, fade=fade), mix, [cut] if cut <= frames else []
+    )
+
+    np.testing.assert_array_equal(back, mix)
+    np.testing.assert_allclose(stems[:, 0], mix / 2, atol=1e-6)
+
+
+def test_centred_last_chunk_has_what_came_before_it() -> None:
+    network = Looking(last_chunk=LastChunk.CENTRED, fade=Fade.LINEAR)
+    mix = noise(1900)
+
+    stream(network, mix, [])
+
+    # Chunks begin at 0, 800 (full) and 1600: 300 frames are left, 350 stand before them.
+    last = network.seen[-1]
+    np.testing.assert_array_equal(last[..., :650], mix[..., 1250:])
+    assert not last[..., 650:].any()
+
+
+def test_centred_chunk_of_a_short_stream_has_silence_on_both_sides() -> None:
+    network = Looking(last_chunk=LastChunk.CENTRED)
+    mix = noise(101)
+
+    stream(network, mix, [])
+
+    (only,) = network.seen
+    np.testing.assert_array_equal(only[..., 449:550], mix)
+    assert not only[..., :449].any()
+    assert not only[..., 550:].any()
+
+
+def test_short_last_chunk_is_given_as_it_is() -> None:
+    network = Looking(last_chunk=LastChunk.SHORT)
+
+    stream(network, noise(1900), [])
+
+    assert [chunk.shape[-1] for chunk in network.seen] == [1000, 1000, 300]
+
+
+def test_network_sees_the_stream_normalised_and_silence_as_it_is() -> None:
+    network = Looking(last_chunk=LastChunk.CENTRED)
+    mix = noise(500) + np.float32(3)
+    overlap_add = OverlapAdd(network, 1, Normalisation(mean=3, deviation=2, restores_mean=True))
+
+    given_back = [*overlap_add.push(mix), *overlap_add.finish()]
+
+    (chunk,) = network.seen
+    np.testing.assert_allclose(chunk[..., 250:750], (mix - 3) / 2, atol=1e-6)
+    assert not chunk[..., :250].any()
+    ((back, stems),) = given_back
+    np.testing.assert_array_equal(back, mix)
+    np.testing.assert_allclose(stems[:, 0], (mix - 3) / 2 + 3, atol=1e-6)

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from stemset.audio.formats import Depth
 from stemset.catalogue.entries import find
 from stemset.catalogue.strategies import Node, find_strategy, parse_strategy
-from stemset.catalogue.weights import load_path
+from stemset.catalogue.weights import load_files
 from stemset.errors import NetworkFailed
 from stemset.pipeline.networks import Networks
 from stemset.separation.closing import Closing
-from stemset.separation.network import Network, Samples
+from stemset.separation.network import Fade, LastChunk, Network, Samples
 from stemset.separation.networks import load_network
 from stemset.separation.separator import Separator
 from stemset.separation.signals import plan_signals
@@ -185,7 +185,7 @@ def test_chunk_borders_are_no_worse_than_the_rest(
     strategy = find_strategy("vocals-only")
     plain = loaded(networks, strategy)[MODEL]
     entry = find(MODEL)
-    careful = load_network(entry, load_path(entry), ["vocals"], threads=2)
+    careful = load_network(entry, load_files(entry), ["vocals"], threads=2)
     careful.overlap_frames = 3 * careful.chunk_frames // 4
     reference = separate(mix, strategy, {MODEL: careful})[0]["vocals"]
     hop = plain.chunk_frames - plain.overlap_frames
@@ -224,7 +224,8 @@ def test_network_that_gives_nan_is_refused(song: NDArray[np.float32], networks: 
     class Broken:
         slots = real.slots
         rate_hz, chunk_frames, overlap_frames = 44_100, 100_000, 1_000
-        crossfaded, lead_frames, device = True, 0, "cpu"
+        fade, lead_frames, device = Fade.RAISED_COSINE, 0, "cpu"
+        last_chunk, normalised = LastChunk.AT_START, False
 
         def __call__(self, mix: Samples) -> Samples:
             return np.full((len(mix), 1, 2, self.chunk_frames), np.nan, np.float32)

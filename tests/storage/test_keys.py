@@ -12,8 +12,10 @@ from stemset.storage.keys import (
     hashed_filename,
     input_key,
     metadata_key,
+    output_name,
     parse_attempt_folder,
     safe_filename,
+    slug,
 )
 
 SHA256 = "ab" * 32
@@ -110,3 +112,29 @@ def test_file_that_no_attempt_makes_is_refused(file: str) -> None:
 def test_profile_that_is_none_is_refused(profile: str) -> None:
     with pytest.raises(InvalidKey):
         metadata_key(profile, "take")
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [
+        ("Übung 3 (live).take.WAV", "ubung-3-live-take_abababab"),
+        ("日本語.flac", "recording_abababab"),
+        ("bad\udcff.wav", "bad_abababab"),
+        (".wav", "wav_abababab"),
+        ("", "recording_abababab"),
+        ("a" * 90 + ".wav", "a" * 60 + "_abababab"),
+    ],
+)
+def test_output_name_is_the_files_stem_made_safe_and_the_hash(filename: str, name: str) -> None:
+    assert output_name(filename, SHA256) == name
+    assert metadata_key("h4n", name) == f"outputs/h4n/{name}/metadata.json"
+
+
+def test_output_name_takes_as_many_digits_as_it_is_told() -> None:
+    assert output_name("take.wav", SHA256, 9) == "take_ababababa"
+
+
+@given(st.text())
+def test_output_name_of_any_text_can_be_a_key(filename: str) -> None:
+    assert set(slug(filename)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    metadata_key("h4n", output_name(filename, SHA256))

@@ -191,6 +191,73 @@ def test_download_to_where_no_file_can_be_is_named(store: Store, tmp_path: Path)
         store.download("a/b", tmp_path / "no-folder" / "file")
 
 
+def test_stream_is_the_object(store: Store, tmp_path: Path) -> None:
+    source = file_of(tmp_path / "source", 3 * MIB + 1)
+    store.upload(source, "a/b")
+
+    assert b"".join(store.stream("a/b")) == source.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"),
+    [
+        (0, None),
+        (0, 1),
+        (0, 1000),
+        (1, None),
+        (1, 998),
+        (500, 500),
+        (999, 1),
+        (999, None),
+        (1000, None),
+        (1000, 0),
+        (0, 0),
+        (7, 0),
+    ],
+)
+def test_stream_of_a_range_is_that_range(store: Store, offset: int, length: int | None) -> None:
+    data = os.urandom(1000)
+    store.write("a/b", data)
+
+    found = b"".join(store.stream("a/b", offset=offset, length=length))
+
+    assert found == data[offset : None if length is None else offset + length]
+
+
+def test_stream_of_an_empty_object_is_empty(store: Store) -> None:
+    store.write("a/b", b"")
+
+    assert list(store.stream("a/b")) == []
+    assert list(store.stream("a/b", length=0)) == []
+
+
+@pytest.mark.parametrize(("offset", "length"), [(4, None), (4, 0), (3, 1), (0, 4), (2, 2), (9, 9)])
+def test_stream_of_a_range_beyond_the_end_is_corrupt(
+    store: Store, offset: int, length: int | None
+) -> None:
+    store.write("a/b", b"123")
+
+    with pytest.raises(ObjectCorrupt, match=f"3 bytes, fewer than {offset + (length or 0)}"):
+        store.stream("a/b", offset=offset, length=length)
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, None), (3, None), (0, 0), (3, 5)])
+def test_stream_of_nothing_is_named(store: Store, offset: int, length: int | None) -> None:
+    with pytest.raises(ObjectNotFound, match="a/nowhere"):
+        store.stream("a/nowhere", offset=offset, length=length)
+
+
+def test_stream_that_is_closed_early_leaves_the_store_usable(store: Store, tmp_path: Path) -> None:
+    store.upload(file_of(tmp_path / "source", 5 * MIB), "a/b")
+
+    for _ in range(20):
+        chunks = store.stream("a/b")
+        next(chunks)
+        del chunks
+
+    assert store.head("a/b").bytes == 5 * MIB
+
+
 def test_list_below_a_folder_holds_no_neighbour(store: Store) -> None:
     for key in ("take/1/a", "take/1/b/c", "take/10/a", "take/1.json", "take2/1/a"):
         store.write(key, b"12")

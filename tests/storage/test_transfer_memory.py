@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from peak_memory import PEAK_MB
 
 from stemset.storage.settings import StoreSettings
 
@@ -15,19 +16,16 @@ pytestmark = pytest.mark.slow
 LENGTH = 400_000_000
 LIMIT_MB = 100
 
-PROGRAM = """
-import json, resource, sys
-from pathlib import Path
+PROGRAM = (
+    PEAK_MB
+    + """
+import json
 from stemset.storage._linked import LinkedExchange
 from stemset.storage.exchange import KeyedExchange
 from stemset.storage.keys import attempt_folder
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import open_store
 
-def peak_mb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << (20 if darwin else 10))
-
-darwin = sys.platform == "darwin"
 store = open_store(StoreSettings(**json.loads(sys.argv[1])))
 source, copy = Path(sys.argv[2]), Path(sys.argv[3])
 folder, key = attempt_folder("h4n", "take", "job", 1), "inputs/h4n/take.wav"
@@ -41,8 +39,10 @@ before = peak_mb()
 store.upload(source, key)
 exchange.fetch(copy)
 exchange.put(copy, "a")
+assert sum(map(len, store.stream(key))) == source.stat().st_size
 print(peak_mb() - before)
 """
+)
 
 
 def grown_mb(settings: StoreSettings, folder: Path, exchange: str) -> int:

@@ -45,15 +45,19 @@ class DecodeLimits:
         max_memory_bytes: Address space that the decoder process may use beyond what it has when
             it opens the recording. A picture of 200 MB in an MP3's tags
             takes 0.4 GB (measured with FFmpeg 8.1).
+        probe_cpu_s: CPU-seconds for somebody who only wants the format, None for all of it.
     """
 
     max_duration_s: float = 12 * 3600
     max_channels: int = MAX_CHANNELS
     max_memory_bytes: int = 2**30
+    probe_cpu_s: int | None = None
 
     @property
     def max_cpu_s(self) -> int:
         """CPU-seconds of the decoder process: 4 times realtime is slower than any known codec."""
+        if self.probe_cpu_s is not None:
+            return self.probe_cpu_s
         return 60 + int(self.max_duration_s / 4)
 
 

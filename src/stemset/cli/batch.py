@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stemset.audio.decode import DecodeLimits
+from stemset.audio.decode import DecodeLimits, Decoder
+from stemset.audio.formats import RecordingFormat
 from stemset.catalogue.entries import check_licence, find
+from stemset.catalogue.fingerprint import OutputChoice, fingerprint
 from stemset.catalogue.strategies import Node
 from stemset.catalogue.weights import installed
 from stemset.cli.downloads import clear_download
@@ -23,10 +25,8 @@ from stemset.errors import (
 from stemset.pipeline.networks import Networks
 from stemset.pipeline.plan import (
     Job,
-    OutputChoice,
     Recording,
     find_done,
-    fingerprint,
     identify,
     plan_job,
     refuse_other_settings,
@@ -172,17 +172,17 @@ def look_at(batch: Batch, path: Path, report: Report, tally: Tally) -> Recording
     return recording
 
 
-def plan(batch: Batch, recording: Recording) -> Job:
-    """Read a recording's header and decide about its output. See ``plan_job``."""
+def plan(batch: Batch, recording: Recording, source: RecordingFormat) -> Job:
+    """Decide about a recording's output. See ``plan_job``."""
     return plan_job(
         recording,
+        source,
         root=batch.root,
         strategy_name=batch.strategy_name,
         strategy=batch.strategy,
         choice=batch.choice,
         profile=batch.profile,
         original_manner=batch.original_manner,
-        limits=batch.limits,
     )
 
 
@@ -195,18 +195,19 @@ def _run_one(batch: Batch, path: Path, report: Report, tally: Tally) -> None:
             plan_signals(batch.strategy, original_manner=batch.original_manner),
             original_manner=batch.original_manner,
         )
-    job = plan(batch, recording)
-    report.planned(job)
-    if not batch.dry_run:
-        _make(batch, job, report)
+    with Decoder(recording.path, batch.limits) as decoder:
+        job = plan(batch, recording, decoder.format)
+        report.planned(job)
+        if not batch.dry_run:
+            _make(batch, job, decoder, report)
 
 
-def _make(batch: Batch, job: Job, report: Report) -> None:
+def _make(batch: Batch, job: Job, decoder: Decoder, report: Report) -> None:
     # Loads the network's runtime, which a plan does not need.
     from stemset.pipeline.run import run  # noqa: PLC0415
 
     with report.progress(job) as on_progress:
-        metadata = run(job, batch.networks, on_progress=on_progress, limits=batch.limits)
+        metadata = run(job, batch.networks, decoder, on_progress=on_progress, limits=batch.limits)
     clear_download(job.output)
     report.complete(job, metadata)
 

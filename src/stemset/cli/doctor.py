@@ -17,7 +17,7 @@ from stemset import __version__
 from stemset.audio.decode import Decoder
 from stemset.catalogue.entries import find
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, find_strategy
-from stemset.catalogue.weights import example_song, installed, load_path, model_cache
+from stemset.catalogue.weights import example_song, installed, load_files, model_cache
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.config import Settings, load_settings
 from stemset.errors import OutputUnwritable, SourceFolderMissing, StemsetError
@@ -65,9 +65,13 @@ def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "outputs", lambda: _writable(load_settings(config).media)
     yield "model cache", _model_cache
     for name in find_strategy(DEFAULT_STRATEGY).models():
-        yield f"model {name}", lambda name=name: str(load_path(find(name)))
+        yield f"model {name}", lambda name=name: _paths(name)
     yield "decoding", _decoding
     yield "separating", _separating
+
+
+def _paths(model: str) -> str:
+    return ", ".join(str(file.path) for file in load_files(find(model)))
 
 
 def _run(name: str, check: Callable[[], str]) -> Finding:

@@ -4,12 +4,14 @@ from enum import IntEnum
 
 from stemset.errors import (
     ConfigError,
+    DatabaseError,
     InputError,
     ModelError,
     OrderError,
     OutputError,
     RemoteError,
     SeparationError,
+    ServiceError,
     StemsetError,
     StorageError,
 )
@@ -34,6 +36,8 @@ BY_BRANCH: dict[type[StemsetError], ExitCode] = {
     SeparationError: ExitCode.FAILURE,
     OutputError: ExitCode.FAILURE,
     StorageError: ExitCode.REMOTE,
+    DatabaseError: ExitCode.FAILURE,
+    ServiceError: ExitCode.FAILURE,
     OrderError: ExitCode.REMOTE,
     RemoteError: ExitCode.REMOTE,
 }

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from stemset.audio.decode import DecodeLimits
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.cli.batch import Batch, recordings_in, run_batch
-from stemset.cli.remote.address import WorkerAddress, worker_address
+from stemset.cli.remote.address import worker_address
 from stemset.cli.report import Report, make_report
 from stemset.config import Settings, load_settings, needed_store
 from stemset.errors import InputNotFound, SourceFolderMissing
-from stemset.pipeline.plan import OutputChoice
+from stemset.orders.address import WorkerAddress
 
 
 def run_process(

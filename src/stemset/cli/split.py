@@ -5,11 +5,11 @@ from pathlib import Path
 
 from stemset.audio.decode import DecodeLimits
 from stemset.audio.formats import Depth, OutputFormat
+from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import find_strategy
 from stemset.cli.batch import Batch, recordings, run_batch
 from stemset.cli.report import make_report
 from stemset.config import max_duration_s
-from stemset.pipeline.plan import OutputChoice
 
 
 def run_split(

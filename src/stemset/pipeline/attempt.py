@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stemset.audio.decode import DecodeLimits
+from stemset.audio.decode import DecodeLimits, Decoder
+from stemset.audio.formats import RecordingFormat
 from stemset.catalogue.entries import check_licence, find
+from stemset.catalogue.fingerprint import OutputChoice, fingerprint
 from stemset.catalogue.strategies import Node, only, parse_strategy
 from stemset.errors import (
     AttemptUsed,
@@ -29,7 +31,7 @@ from stemset.orders.messages import Order
 from stemset.orders.phase import Phase
 from stemset.pipeline._scratch import own_scratch
 from stemset.pipeline.networks import Networks
-from stemset.pipeline.plan import Job, OutputChoice, Recording, fingerprint, identify, plan_job
+from stemset.pipeline.plan import Job, Recording, identify, plan_job
 from stemset.pipeline.progress import Progress
 from stemset.pipeline.run import run
 from stemset.separation.signals import plan_signals
@@ -106,18 +108,25 @@ def perform(order: Order, exchange: Exchange, bench: Bench, tell: Tell) -> Done:
             _log.info(f"Downloading input: {order.input.key}", key=order.input.key)
             recording = _fetch(order, exchange, folder, tell)
         crash_point("download")
-        with clock.timing(Phase.SEPARATING):
+        with (
+            clock.timing(Phase.SEPARATING),
+            Decoder(recording.path, bench.limits) as decoder,
+        ):
             _log.info(f"Processing with strategy: {order.strategy_name}", models=strategy.models())
             job = _plan(
                 order,
                 recording,
+                decoder.format,
                 strategy=strategy,
                 choice=choice,
                 root=folder / "output",
-                limits=bench.limits,
             )
             metadata = run(
-                job, bench.networks, on_progress=_while_separating(tell), limits=bench.limits
+                job,
+                bench.networks,
+                decoder,
+                on_progress=_while_separating(tell),
+                limits=bench.limits,
             )
         with clock.timing(Phase.UPLOADING):
             stems = tuple(job.strategy.stems())
@@ -203,20 +212,20 @@ def _download(exchange: Exchange, path: Path, total: int, tell: Tell) -> None:
 def _plan(
     order: Order,
     recording: Recording,
+    source: RecordingFormat,
     *,
     strategy: Node,
     choice: OutputChoice,
     root: Path,
-    limits: DecodeLimits,
 ) -> Job:
     job = plan_job(
         recording,
+        source,
         root=root,
         strategy_name=order.strategy_name,
         strategy=strategy,
         choice=choice,
         profile=order.profile_name,
-        limits=limits,
     )
     return replace(job, output_name=order.output_name)
 

@@ -6,8 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stemset.catalogue.entries import find
-from stemset.catalogue.weights import load_path
-from stemset.errors import StemsetError
+from stemset.catalogue.weights import load_files
 from stemset.separation.network import Network
 from stemset.separation.networks import load_network
 from stemset.separation.signals import SignalPlan
@@ -44,7 +43,8 @@ class Networks:
         """Begin to load in a thread of its own; ``load`` waits for it, and meets its errors."""
 
         def run() -> None:
-            with suppress(StemsetError):
+            # Whatever it is, ``load`` meets it again, unless Python is ending: then nobody asks.
+            with suppress(Exception):
                 self.load(plan, original_manner=original_manner)
 
         # No daemon: the runtime aborts the process if Python ends while it loads.
@@ -56,6 +56,7 @@ class Networks:
         Raises:
             ModelNotInstalled: Weights are not in the cache.
             ModelCorrupt: Weights are damaged.
+            MissingDependency: What loads them is not installed.
             NetworkFailed: The runtime does not load them.
         """
         with self._lock:
@@ -70,7 +71,7 @@ class Networks:
             entry = find(model)
             self._loaded[key] = load_network(
                 entry,
-                load_path(entry, self._cache),
+                load_files(entry, self._cache, slots),
                 slots,
                 threads=self._threads,
                 original_manner=original_manner,

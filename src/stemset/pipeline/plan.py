@@ -1,47 +1,20 @@
 """What is to be done with a recording: everything that is known before any audio moves."""
 
 import hashlib
-import json
 import os
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemset.audio.decode import DecodeLimits, probe
 from stemset.audio.encode import Encoding, plan_encoding
-from stemset.audio.formats import Depth, OutputFormat, RecordingFormat
-from stemset.catalogue.entries import find
+from stemset.audio.formats import RecordingFormat
+from stemset.catalogue.fingerprint import OutputChoice, fingerprint
 from stemset.catalogue.strategies import Node
 from stemset.errors import InputChanged, InputNotFound, InputUnreadable, OutputExists
 from stemset.pipeline.output import METADATA_NAME, read_metadata
+from stemset.storage.keys import SHORT_SHA256, output_name
 
-ENGINE_VERSION = 1
-"""Raised whenever the same input and strategy give other samples than before."""
-
-_SLUG_LENGTH = 60
-_SHORT_DIGITS = 8
 _READ_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class OutputChoice:
-    """The file format that a person chose.
-
-    Attributes:
-        format: Format of the stems.
-        bitrate_kbps: Bit rate of lossy formats, None for the format's default.
-        depth: Depth of the samples, None for the recording's own.
-    """
-
-    format: OutputFormat
-    bitrate_kbps: int | None = None
-    depth: Depth | None = None
-
-    def as_json(self) -> dict[str, object]:
-        """The choice as it stands in a fingerprint."""
-        return {"format": self.format, "bitrate": self.bitrate_kbps, "depth": self.depth}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +101,9 @@ def identify(path: Path) -> Recording:
     return Recording(path, digest.hexdigest(), after.st_size, after.st_mtime_ns, name)
 
 
-def fingerprint(strategy: Node, choice: OutputChoice, *, original_manner: bool = False) -> str:
-    """Name everything that decides about an output's samples, other than the recording."""
-    facts: dict[str, object] = {
-        "engine": ENGINE_VERSION,
-        "strategy": strategy.tree(),
-        "weights": {name: find(name).source.sha256 for name in strategy.models()},
-        "output": choice.as_json(),
-    }
-    if original_manner:
-        facts["manner"] = "original"
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def plan_job(
     recording: Recording,
+    source: RecordingFormat,
     *,
     root: Path,
     strategy_name: str,
@@ -151,15 +111,12 @@ def plan_job(
     choice: OutputChoice,
     profile: str | None = None,
     original_manner: bool = False,
-    limits: DecodeLimits | None = None,
 ) -> Job:
-    """Read a recording's header and decide about its output.
+    """Decide about a recording's output.
 
     Raises:
-        InputError: The recording cannot be used; see ``audio.decode``.
         UnsupportedFormat: The chosen format cannot hold it.
     """
-    source = probe(recording.path, limits or DecodeLimits())
     return Job(
         recording=recording,
         source=source,
@@ -170,7 +127,7 @@ def plan_job(
         fingerprint=fingerprint(strategy, choice, original_manner=original_manner),
         original_manner=original_manner,
         root=root,
-        output_name=_output_name(recording, root),
+        output_name=_free_name(recording, root),
     )
 
 
@@ -196,17 +153,11 @@ def refuse_other_settings(root: Path, recording: Recording, wanted: str) -> None
             )
 
 
-def slug(name: str) -> str:
-    """Make a file name's stem safe for folders, keys and addresses: ``a-z``, ``0-9``, ``-``."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain)[:_SLUG_LENGTH].strip("-") or "recording"
-
-
-def _output_name(recording: Recording, root: Path) -> str:
-    """``<slug>_<first 8 of sha256>``, more digits if other content has taken that name."""
+def _free_name(recording: Recording, root: Path) -> str:
+    """The output's name, with more digits if other content has taken it."""
     name = ""
-    for digits in range(_SHORT_DIGITS, len(recording.sha256) + 1):
-        name = f"{slug(recording.path.stem)}_{recording.sha256[:digits]}"
+    for digits in range(SHORT_SHA256, len(recording.sha256) + 1):
+        name = output_name(recording.path.name, recording.sha256, digits)
         taken_by = read_metadata(root / name)
         if taken_by is None or _sha256_of(taken_by) == recording.sha256:
             break
@@ -214,7 +165,7 @@ def _output_name(recording: Recording, root: Path) -> str:
 
 
 def _outputs_of(root: Path, recording: Recording) -> Iterator[tuple[Path, dict[str, object]]]:
-    for path in sorted(root.glob(f"*_{recording.sha256[:_SHORT_DIGITS]}*/{METADATA_NAME}")):
+    for path in sorted(root.glob(f"*_{recording.sha256[:SHORT_SHA256]}*/{METADATA_NAME}")):
         metadata = read_metadata(path.parent)
         if metadata and _sha256_of(metadata) == recording.sha256:
             yield path.parent, metadata

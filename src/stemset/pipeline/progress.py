@@ -1,5 +1,6 @@
 """How far a run is: frames that went by, turned into a fraction and time left."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Clock:
         self._frames = 0
         self._fraction = 0.0
         self._second_pass = False
-        self._begun = self._last = time.perf_counter()
+        self._begun = time.perf_counter()
+        self._last = -math.inf  # the first frames are told at once
         on_progress(Progress(Phase.LOADING, 0.0))
 
     def begin_second_pass(self) -> None:

@@ -20,6 +20,7 @@ from stemset.audio.encode import StemWriter
 from stemset.audio.loudness import LoudnessMeter
 from stemset.audio.peaks import PeaksWriter
 from stemset.audio.waveform_image import common_scale, write_waveform_png
+from stemset.catalogue.entries import find
 from stemset.errors import InputChanged
 from stemset.pipeline._stages import ReadAhead, Stage
 from stemset.pipeline.metadata import StemResult, Timings, build_metadata
@@ -30,6 +31,7 @@ from stemset.pipeline.progress import Clock, OnProgress
 from stemset.separation.closing import Block, Closing, Overshoot, SumError
 from stemset.separation.separator import Separator
 from stemset.separation.signals import Signal, SignalPlan, plan_signals
+from stemset.separation.statistics import Normalisation, StatisticsMeter
 
 _BLOCKS_AHEAD = 8
 _STEM_BLOCKS_WAITING = 8
@@ -61,6 +63,7 @@ class Pass:
 def run(
     job: Job,
     networks: Networks,
+    decoder: Decoder | None = None,
     *,
     on_progress: OnProgress = lambda _: None,
     limits: DecodeLimits | None = None,
@@ -70,6 +73,8 @@ def run(
     Args:
         job: What to do.
         networks: Where loaded networks are kept.
+        decoder: The recording, opened and not read yet, if the caller has it: to start a decoder
+            takes longer than anything else here. It is closed in the end.
         on_progress: Called in this thread, about once per second of work.
         limits: Limits of the decoder.
 
@@ -83,9 +88,15 @@ def run(
     plan = plan_signals(job.strategy, original_manner=job.original_manner)
     with making_output(job.root, job.output_name) as output:
         clock = Clock(on_progress, job.source.frames)
-        runner = _Runner(job, plan, networks, output.part, clock, limits or DecodeLimits(), begun)
+        limits = limits or DecodeLimits()
+        normalisation = None
+        if any(find(model).normalised for model in job.strategy.models()):
+            networks.load_ahead(plan, original_manner=job.original_manner)
+            normalisation = _measure(job, decoder, limits)
+            decoder = None
+        runner = _Runner(job, plan, networks, output.part, clock, limits, begun, normalisation)
         gain_db = 0.0
-        result = runner.stream(gain_db)
+        result = runner.stream(gain_db, decoder)
         if result.overshoot.clipped:
             clock.begin_second_pass()
             gain_db = _common_gain_db(result.overshoot.peak)
@@ -120,15 +131,16 @@ class _Runner:
     clock: Clock
     limits: DecodeLimits
     begun: float
+    normalisation: Normalisation | None
 
-    def stream(self, gain_db: float) -> Pass:
+    def stream(self, gain_db: float, opened: Decoder | None = None) -> Pass:
         """Stream the recording once.
 
         A pass without gain that meets an overshoot goes on only to learn the peak.
         """
         with ExitStack() as stack:
             # The decoder starts and fills its queue while networks are loaded.
-            decoder = stack.enter_context(Decoder(self.job.recording.path, self.limits))
+            decoder = stack.enter_context(opened or Decoder(self.job.recording.path, self.limits))
             blocks = ReadAhead(decoder, depth=_BLOCKS_AHEAD)
             stack.callback(blocks.stop)
             separator = self._separator()
@@ -182,7 +194,13 @@ class _Runner:
     def _separator(self) -> Separator:
         source = self.job.source
         networks = self.networks.load(self.plan, original_manner=self.job.original_manner)
-        return Separator(self.plan, networks, rate_hz=source.rate_hz, channels=source.channels)
+        return Separator(
+            self.plan,
+            networks,
+            rate_hz=source.rate_hz,
+            channels=source.channels,
+            normalisation=self.normalisation,
+        )
 
 
 class _ClosingStage:
@@ -286,6 +304,15 @@ class _Stem:
         block = block.astype(np.float32, copy=False)
         self._meter.push(block)
         self._peaks.push(block)
+
+
+def _measure(job: Job, opened: Decoder | None, limits: DecodeLimits) -> Normalisation:
+    """Read the recording once for its mean and deviation."""
+    meter = StatisticsMeter()
+    with opened or Decoder(job.recording.path, limits) as decoder:
+        for block in decoder:
+            meter.push(block)
+    return meter.result(restores_mean=job.original_manner)
 
 
 def _common_gain_db(peak: float) -> float:

@@ -1,11 +1,32 @@
 """The port: what the engine asks of a network, and nothing else."""
 
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
+
+
+class Fade(StrEnum):
+    """How the results of two chunks are joined where they overlap."""
+
+    RAISED_COSINE = "raised-cosine"
+    LINEAR = "linear"
+    SUM = "sum"
+    """They are added, for networks whose own windows fade."""
+
+
+class LastChunk(StrEnum):
+    """Where that stands which does not fill a chunk any more."""
+
+    AT_START = "at-start"
+    """Silence follows it."""
+    CENTRED = "centred"
+    """In the middle: what came before it stands before it, silence follows."""
+    SHORT = "short"
+    """Alone: the network takes shorter chunks as well."""
 
 
 class Network(Protocol):
@@ -16,11 +37,12 @@ class Network(Protocol):
     Attributes:
         slots: Names of the signals that it gives, in order.
         rate_hz: The rate that it computes at.
-        chunk_frames: Exact length of its input.
+        chunk_frames: Length of its input.
         overlap_frames: How much of a chunk is shared with the next.
-        crossfaded: Whether the overlap is crossfaded; otherwise it is a plain sum, for networks
-            whose own windows fade.
+        fade: How chunks are joined.
         lead_frames: Silence that the network wants before the first sample.
+        last_chunk: How the end of a stream is put into a chunk.
+        normalised: Whether the network wants a recording with a mean of 0 and a deviation of 1.
         device: What it computes on, ``cpu`` or ``cuda``.
     """
 
@@ -28,18 +50,20 @@ class Network(Protocol):
     rate_hz: int
     chunk_frames: int
     overlap_frames: int
-    crossfaded: bool
+    fade: Fade
     lead_frames: int
+    last_chunk: LastChunk
+    normalised: bool
     device: str
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks.
 
         Args:
-            mix: ``(batch, 2, chunk_frames)``.
+            mix: ``(batch, 2, chunk_frames)``, or fewer frames if its last chunk may be short.
 
         Returns:
-            ``(batch, slots, 2, chunk_frames)``.
+            ``(batch, slots, 2, frames)``, as many as it was given.
 
         Raises:
             NetworkFailed: The runtime raised an error.

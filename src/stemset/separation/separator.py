@@ -11,6 +11,7 @@ from stemset.separation.channels import ChannelMap
 from stemset.separation.network import Network, Samples
 from stemset.separation.overlap_add import OverlapAdd
 from stemset.separation.signals import Combination, Signal, SignalNode, SignalPlan
+from stemset.separation.statistics import Normalisation
 
 
 class Separator:
@@ -26,6 +27,7 @@ class Separator:
         *,
         rate_hz: int,
         channels: tuple[str, ...],
+        normalisation: Normalisation | None = None,
     ) -> None:
         """Set up the stream.
 
@@ -34,6 +36,8 @@ class Separator:
             networks: A loaded network for each model of the plan.
             rate_hz: The recording's rate.
             channels: The recording's channels.
+            normalisation: What networks that want it are scaled by. Networks below the root take
+                the recording's too: their own input is known only when it has been computed.
         """
         self._channels = ChannelMap(channels)
         self._rate_hz = rate_hz
@@ -44,6 +48,7 @@ class Separator:
             networks,
             lanes=self._channels.lanes,
             rate_hz=inner_rate_hz,
+            normalisation=normalisation,
         )
         self._outwards: dict[Signal, Resampler] = {}
 
@@ -90,18 +95,22 @@ class _NodeStream:
         *,
         lanes: int,
         rate_hz: int,
+        normalisation: Normalisation | None,
     ) -> None:
         self._network = networks[node.model]
         self._outputs = node.outputs
         self._lanes = lanes
         self._inwards = Resampler(rate_hz, self._network.rate_hz, 2 * lanes)
-        self._stream = OverlapAdd(self._network, lanes)
+        self._stream = OverlapAdd(
+            self._network, lanes, normalisation if self._network.normalised else None
+        )
         self._below = {
             output.signal: _NodeStream(
                 output.node,
                 networks,
                 lanes=lanes,
                 rate_hz=self._network.rate_hz,
+                normalisation=normalisation,
             )
             for output in node.outputs
             if output.node

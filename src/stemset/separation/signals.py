@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stemset.catalogue.entries import ModelEntry, find
+from stemset.catalogue.entries import find
+from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.strategies import COMPLEMENT_PREFIX, Leaf, Node
 
 Signal = tuple[str, ...]
@@ -133,17 +134,24 @@ def plan_signals(strategy: Node, *, original_manner: bool = False) -> SignalPlan
 class _Planner:
     original_manner: bool
 
-    def combination(self, entry: ModelEntry, slot: str) -> Combination:
+    def combination(self, node: Node, slot: str) -> Combination:
+        entry = find(node.model)
         name = slot.removeprefix(COMPLEMENT_PREFIX)
         direct = Combination(0, {name: 1})
-        if name == entry.closing_slot and not self.original_manner:
+        if name == entry.closing_slot and self._closes(node, entry):
             others = {other: 1 for other in entry.slots if other != name}
             direct = Combination(0, others).complement()
         return direct if slot == name else direct.complement()
 
+    def _closes(self, node: Node, entry: ModelEntry) -> bool:
+        """Whether the closing slot is what the others leave, rather than the network's own."""
+        if self.original_manner:
+            return False
+        listed = {slot for slot, _ in node.slots}
+        return not entry.closing_is_estimated or listed >= set(entry.slots)
+
     def node(self, node: Node, path: Signal, emitted: frozenset[Signal]) -> SignalNode:
         """Plan a node whose signals begin with ``path``."""
-        entry = find(node.model)
         listed = dict(node.slots)
         hidden = (s[-1] for s in sorted(emitted) if s[:-1] == path and s[-1] not in listed)
         outputs: list[Output] = []
@@ -151,15 +159,14 @@ class _Planner:
             signal, target = (*path, slot), listed.get(slot)
             below = self.node(target, signal, emitted) if isinstance(target, Node) else None
             if signal in emitted or below:
-                combination = self.combination(entry, slot)
+                combination = self.combination(node, slot)
                 outputs.append(Output(signal, combination, signal in emitted, below))
         return SignalNode(node.model, tuple(outputs))
 
     def closing(self, node: Node, path: Signal = ()) -> tuple[Signal, ClosingStem] | None:
         """Follow the slots that are the input minus others, down to a stem."""
-        entry = find(node.model)
         for slot, target in node.slots:
-            combination = self.combination(entry, slot)
+            combination = self.combination(node, slot)
             if not combination.takes_input:
                 continue
             here = tuple(s for taken in combination.factors for s in self._parts(node, path, taken))
@@ -173,8 +180,7 @@ class _Planner:
 
     def is_complete(self, node: Node) -> bool:
         """Whether a node's stems add up to its input."""
-        entry = find(node.model)
-        combinations = [self.combination(entry, slot) for slot, _ in node.slots]
+        combinations = [self.combination(node, slot) for slot, _ in node.slots]
         total: Counter[str] = Counter()
         for combination in combinations:
             for slot, factor in combination.factors.items():

@@ -5,7 +5,8 @@ is remembered between calls: an upload that was begun and not ended is found in 
 whoever makes the links can be another process than before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -17,6 +18,21 @@ from stemset.storage._transport import Body, Link, Transport
 from stemset.storage.settings import StoreSettings
 
 _CALL_LASTS_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that lies in the bucket.
+
+    Attributes:
+        number: Its number, from 1.
+        bytes: Its length.
+        etag: What names its content when the object is made of the parts.
+    """
+
+    number: int
+    bytes: int
+    etag: str
 
 
 class Multipart:
@@ -39,13 +55,30 @@ class Multipart:
 
     def begin(self, key: str) -> str:
         """Begin an upload; returns the id of the one to go on with."""
+        begun = self.begin_another(key)
+        return self.upload_id(key) or begun
+
+    def begin_another(self, key: str) -> str:
+        """Begin an upload whatever else is under way; returns its id, which the caller keeps."""
         answer = self._call("POST", key, {"uploads": ""})
-        return self.upload_id(key) or _text(_parse(answer, key), "UploadId")
+        return _text(_parse(answer, key), "UploadId")
 
     def part_url(self, key: str, upload_id: str, part: int, *, expires_s: int) -> str:
         """Where to put a part, numbered from 1."""
         query = {"partNumber": str(part), "uploadId": upload_id}
         return self._presigned("PUT", key, query, expires_s)
+
+    def parts(self, key: str, upload_id: str) -> Iterator[Part]:
+        """The parts that were put, in order. Raises ObjectNotFound."""
+        marker = "0"
+        while marker:
+            query = {"uploadId": upload_id, "part-number-marker": marker}
+            root = _parse(self._call("GET", key, query), key)
+            for part in root.iterfind("{*}Part"):
+                number, length = int(_text(part, "PartNumber")), int(_text(part, "Size"))
+                yield Part(number, length, _text(part, "ETag"))
+            is_cut = root.findtext("{*}IsTruncated") == "true"
+            marker = _text(root, "NextPartNumberMarker") if is_cut else ""
 
     def complete(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
         """Make the object of its parts.
@@ -70,11 +103,21 @@ class Multipart:
 
     def under_way(self, prefix: str) -> list[tuple[str, str]]:
         """Keys and ids of uploads that were begun and not ended, the first 1,000."""
-        root = _parse(self._call("GET", "", {"uploads": "", "prefix": prefix}), prefix)
+        return [
+            (_text(upload, "Key"), _text(upload, "UploadId")) for upload in self._under_way(prefix)
+        ]
+
+    def begun_before(self, prefix: str, moment: datetime) -> list[tuple[str, str]]:
+        """Those of ``under_way`` that were begun before a moment."""
         return [
             (_text(upload, "Key"), _text(upload, "UploadId"))
-            for upload in root.iterfind("{*}Upload")
+            for upload in self._under_way(prefix)
+            if datetime.fromisoformat(_text(upload, "Initiated")) < moment
         ]
+
+    def _under_way(self, prefix: str) -> Iterator[ET.Element]:
+        root = _parse(self._call("GET", "", {"uploads": "", "prefix": prefix}), prefix)
+        return root.iterfind("{*}Upload")
 
     def _call(
         self, method: str, key: str, query: Mapping[str, str], body: bytes | None = None

@@ -26,6 +26,7 @@ from stemset.errors import (
     StorageRefused,
     StorageUnavailable,
 )
+from stemset.storage._chunks import STREAM_BYTES, asked_range, file_chunks, too_short, whole
 from stemset.storage._obstore_errors import translated
 from stemset.storage._opening import open_clients, retry_s
 from stemset.storage._parts import blocks, file_length, part_bytes
@@ -53,6 +54,7 @@ class ObstoreStore:
         """
         self._retry_s = retry_s(settings)
         self._store, self._uploads = open_clients(settings)
+        self._folder = Path(settings.bucket) if settings.kind == "folder" else None
 
     def head(self, key: str) -> ObjectInfo:
         """Look an object up.
@@ -107,6 +109,23 @@ class ObstoreStore:
         if arrived != expected:
             raise ObjectCorrupt(f"{key}: {arrived} bytes arrived, {expected} were expected.")
 
+    def stream(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Read an object, or a range of it, in chunks."""
+        if length == 0 or self._folder is not None:  # a range of no bytes is an error to a bucket
+            return self._looked_up(key, offset, length)
+        try:
+            with translated(key):
+                answer = obstore.get(self._store, key, options=asked_range(offset, length))
+        except (ObjectCorrupt, StorageUnavailable):
+            # A range that begins at the end or beyond it: S3 says the one, memory the other.
+            if self.head(key).bytes > offset:
+                raise
+            return self._looked_up(key, offset, length or 0)
+        begin, end = answer.range
+        if length is not None and end - begin < length:
+            raise too_short(key, answer.meta["size"], offset + length)
+        return whole(_stream(answer, key, STREAM_BYTES), key, end - begin)
+
     def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
         """Write a file."""
         told = _Told(file_length(path), on_bytes)
@@ -150,14 +169,25 @@ class ObstoreStore:
         if offset:
             length = self.head(key).bytes
             if length < offset:
-                raise ObjectCorrupt(f"{key} has {length} bytes, fewer than {offset}.")
+                raise too_short(key, length, offset)
             if length == offset:  # a range of no bytes is an error to S3
                 return length, iter(())
         with translated(key):
             answer = obstore.get(
                 self._store, key, options={"range": {"offset": offset}} if offset else None
             )
-        return answer.meta["size"], _stream(answer, key)
+        return answer.meta["size"], _stream(answer, key, _CHUNK_BYTES)
+
+    def _looked_up(self, key: str, offset: int, length: int | None) -> Iterator[bytes]:
+        """A range of no bytes, or of a file, of an object that must be there."""
+        info = self.head(key)
+        needed = offset + (length or 0)
+        if info.bytes < needed:
+            raise too_short(key, info.bytes, needed)
+        left = info.bytes - offset if length is None else length
+        if not left or self._folder is None:
+            return iter(())
+        return whole(file_chunks(self._folder / info.key, key, offset, left), key, left)
 
     def _put_file(self, path: Path, key: str, told: "_Told") -> None:
         size = part_bytes(told.length, PART_BYTES)
@@ -206,9 +236,9 @@ class _Told:
         self._on_bytes(sent)
 
 
-def _stream(answer: "GetResult", key: str) -> Iterator[bytes]:
+def _stream(answer: "GetResult", key: str, chunk_bytes: int) -> Iterator[bytes]:
     with translated(key):
-        yield from answer.stream(_CHUNK_BYTES)
+        yield from answer.stream(chunk_bytes)
 
 
 def _info(facts: "ObjectMeta") -> ObjectInfo:

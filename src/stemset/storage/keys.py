@@ -16,16 +16,20 @@ recording with a changed strategy, never share a folder.
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from stemset.errors import InvalidKey
 
 CLAIM = "claim.json"
 MANIFEST = "manifest.json"
 METADATA = "metadata.json"
+SHORT_SHA256 = 8
+"""Digits of a recording's hash in its output's name, if no other recording has them."""
 
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _OUTPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,159}")
 _JOB_DIGITS = 8
+_SLUG_LENGTH = 60
 _ATTEMPT = re.compile(r"[A-Za-z0-9_-]{1,8}-[1-9][0-9]{0,5}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,159}")
 _MAX_FILENAME_BYTES = 200
@@ -81,6 +85,23 @@ def hashed_filename(name: str, sha256: str) -> str:
     """A name made from the recording's hash, for a name that is taken or cannot be a key."""
     suffix = _SUFFIX.fullmatch("." + name.rpartition(".")[2])
     return f"{sha256}{suffix[0].lower() if suffix and '.' in name else ''}"
+
+
+def slug(name: str) -> str:
+    """Make a file name's stem safe for folders, keys and addresses: ``a-z``, ``0-9``, ``-``."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:_SLUG_LENGTH].strip("-") or "recording"
+
+
+def output_name(filename: str, sha256: str, digits: int = SHORT_SHA256) -> str:
+    """Name a recording's output: ``<slug>_<first digits of sha256>``.
+
+    Args:
+        filename: The recording's file name.
+        sha256: Hash of its bytes.
+        digits: How much of the hash; more if another recording has the shorter name.
+    """
+    return f"{slug(PurePosixPath(filename).stem)}_{sha256[:digits]}"
 
 
 def output_prefix(profile: str, output_name: str) -> str:

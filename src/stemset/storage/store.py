@@ -78,6 +78,26 @@ class Store(Protocol):
         """
         ...
 
+    def stream(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Read an object, or a range of it, in chunks of a few hundred kilobytes.
+
+        Memory does not grow with the object, and a reader that waits holds nothing up but its own
+        connection. Whoever stops before the end closes the iterator, or lets go of it.
+
+        Args:
+            key: The object.
+            offset: Where to begin, up to its length.
+            length: How many bytes, None for all that follow.
+
+        Returns:
+            The bytes; what can be known before the first of them is raised by the call itself.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+            ObjectCorrupt: It is shorter than the range that is asked for, or ended early.
+        """
+        ...
+
     def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
         """Write a file of any length; others see it only when it is whole.
 

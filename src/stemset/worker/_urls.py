@@ -1,22 +1,14 @@
-"""URLs that come with orders: what may be called, and what is this machine itself."""
+"""URLs that come with orders: what may be called."""
 
 import re
-from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from stemset.errors import InvalidOrder
+from stemset.serving.listening import is_loopback
 
 # What a URL may consist of: anything else is read differently by different parsers.
 _PLAIN = re.compile(r"[!-\[\]-~]{1,8192}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself, without asking a name server."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.casefold() == "localhost"
 
 
 def check_link(url: str) -> None:

@@ -53,6 +53,12 @@ def http_refusal(error: HTTPException) -> JSONResponse:
     return refusal(failure, error.status_code, error.headers)
 
 
+def not_loopback(host: str) -> JSONResponse:
+    """The answer to a call that could be a web page's."""
+    error = WorkerRefused(f"This worker takes calls to loopback only, not to {host!r}.")
+    return refusal(Failure.of(error), status_of(error))
+
+
 def job_unknown(job_id: str) -> JSONResponse:
     """The answer about a job that this worker has not, or no longer remembers."""
     detail = f"This worker knows no running attempt at job {job_id}."

@@ -32,10 +32,10 @@ from stemset.orders.messages import (
     parse_order,
 )
 from stemset.orders.signing import subject
+from stemset.serving.loopback import LoopbackNamesOnly
 from stemset.telemetry import bind, get_logger
-from stemset.worker._loopback import LoopbackNamesOnly
 from stemset.worker.admission import Admission
-from stemset.worker.answers import http_refusal, job_unknown, refusal, status_of
+from stemset.worker.answers import http_refusal, job_unknown, not_loopback, refusal, status_of
 from stemset.worker.attempts import Attempts
 
 _log = get_logger("worker")
@@ -62,7 +62,7 @@ def make_app(admission: Admission, attempts: Attempts, *, repeat_s: float = REPE
     _answer_errors(app, attempts)
     _add_health(app, attempts)
     _add_work(app, admission, attempts, repeat_s)
-    return app if admission.secrets else LoopbackNamesOnly(app)
+    return app if admission.secrets else LoopbackNamesOnly(app, not_loopback)
 
 
 def _add_work(app: FastAPI, admission: Admission, attempts: Attempts, repeat_s: float) -> None:

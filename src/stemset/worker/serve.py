@@ -7,11 +7,8 @@ at once; the computing process ends by itself, as it does when this process is k
 """
 
 import asyncio
-import os
-import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,11 +19,12 @@ from stemset.errors import InvalidConfig, InvalidOrder, SecretMissing, StorageNo
 from stemset.orders.messages import ComputingSettings
 from stemset.orders.signing import HOW_TO_MAKE_A_SECRET
 from stemset.orders.supervisor import COMMAND, Supervisor
+from stemset.serving.foreign_logs import take_foreign_logs
+from stemset.serving.listening import is_loopback, listen_on, url_of
+from stemset.serving.process_age import process_age_s
+from stemset.serving.stopping import told_to_stop
 from stemset.telemetry import configure_logs, get_logger
-from stemset.worker._foreign_logs import take_foreign_logs
-from stemset.worker._listen import listen_on, url_of
-from stemset.worker._process_age import process_age_s
-from stemset.worker._urls import check_base, is_loopback
+from stemset.worker._urls import check_base
 
 if TYPE_CHECKING:
     from stemset.worker._http_side import HttpSide
@@ -35,7 +33,6 @@ _log = get_logger("worker")
 
 DEFAULT_PORT = 8000
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _COMPUTING_ENDS_WITHIN_S = 2.0
 _CALLBACKS_WITHIN_S = 1.0
 _READY_CHECK_S = 60.0
@@ -82,7 +79,7 @@ def serve(
     """
     _check(settings, host)
     configure_logs()
-    take_foreign_logs()
+    take_foreign_logs("worker")
     with listen_on(host, port) as listener:
         asyncio.run(_serve(settings, listener, scratch, tuning or Tuning()))
     return 0
@@ -110,7 +107,7 @@ def _check(settings: Settings, host: str) -> None:
 async def _serve(
     settings: Settings, listener: socket.socket, scratch: str | None, tuning: Tuning
 ) -> None:
-    with _told_to_stop() as told_to_stop:
+    with told_to_stop(_log_stopping) as told:
         supervisor = _supervisor(settings, scratch, tuning)
         await supervisor.start()
         _log_listening(settings, url_of(listener))
@@ -119,7 +116,7 @@ async def _serve(
         side: HttpSide = http_side.HttpSide(settings, supervisor, **tuning.http)
         serving = asyncio.create_task(side.server.serve([listener]))
         others = [
-            asyncio.create_task(told_to_stop.wait()),
+            asyncio.create_task(told.wait()),
             asyncio.create_task(_log_ready(supervisor)),
         ]
         await asyncio.wait({serving, others[0]}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,25 +141,8 @@ def _log_listening(settings: Settings, url: str) -> None:
     )
 
 
-@contextmanager
-def _told_to_stop() -> Iterator[asyncio.Event]:
-    """Tell a first signal; a second one ends the process here and now."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop(number: signal.Signals) -> None:
-        if told.is_set():
-            os._exit(1)
-        _log.info("Worker stopping", signal=number.name)
-        told.set()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield told
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+def _log_stopping(number: str) -> None:
+    _log.info("Worker stopping", signal=number)
 
 
 def _supervisor(settings: Settings, scratch: str | None, tuning: Tuning) -> Supervisor:

@@ -1,20 +1,17 @@
 """The real ends: the bucket of the configuration, and the worker over HTTP."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
-from stemset.cli.remote.address import WorkerAddress
-from stemset.cli.remote.connection import Connection, Links
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.config import Settings, needed_store
+from stemset.dispatch.connection import links_to
 from stemset.errors import StemsetError
+from stemset.orders.address import WorkerAddress
 from stemset.orders.remote import RemoteRunner
-from stemset.storage.keys import AttemptFolder
-from stemset.storage.links import LinkMaker
-from stemset.storage.settings import StoreSettings
 from stemset.storage.store import open_store
 
 
-def connect(settings: Settings, address: WorkerAddress) -> Connection:
+def connect(settings: Settings, address: WorkerAddress) -> RemoteConnection:
     """Prepare both ends; nothing is asked of them yet.
 
     Raises:
@@ -22,18 +19,14 @@ def connect(settings: Settings, address: WorkerAddress) -> Connection:
     """
     bucket = needed_store(settings)
     runner = RemoteRunner(address.url, address.secrets, patience_s=settings.worker_patience_s)
-    return Connection(
+    return RemoteConnection(
         store=open_store(bucket),
         runner=runner,
         wake=lambda: _wake(runner),
-        links=_link_maker(bucket) if settings.worker_links else None,
+        links=links_to(bucket) if settings.worker_links else None,
         worker_url=address.url,
         bucket=bucket,
     )
-
-
-def _link_maker(bucket: StoreSettings) -> Callable[[str, AttemptFolder], Links]:
-    return lambda input_key, folder: LinkMaker(bucket, input_key, folder)
 
 
 async def _wake(runner: RemoteRunner) -> None:

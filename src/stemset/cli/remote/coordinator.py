@@ -16,18 +16,20 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+from stemset.audio.decode import probe
 from stemset.cli.batch import Batch, Tally, look_at, plan
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.cli.progress import OnProgress, Phase, Progress
 from stemset.cli.remote.attempts import Attempts
-from stemset.cli.remote.connection import Connection
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.failures import advised, ends_the_batch, spares_what_stands
-from stemset.cli.remote.inputs import claim_place, upload
-from stemset.cli.remote.results import fetch, publish_once, total_bytes
-from stemset.cli.remote.survey import RemoteJob, Whole, find_standing, job_id_of, name_job
-from stemset.cli.remote.transfers import Meter, Threads
-from stemset.cli.remote.wish import Wish
+from stemset.cli.remote.meter import Meter
+from stemset.cli.remote.results import fetch, total_bytes
+from stemset.cli.remote.survey import RemoteJob, job_id_of, name_job
 from stemset.cli.report import Report
+from stemset.dispatch.inputs import upload
+from stemset.dispatch.standing import Whole, publish_once
+from stemset.dispatch.threads import Threads
 from stemset.errors import InputChanged, StemsetError
 from stemset.telemetry import crash_point
 
@@ -48,7 +50,7 @@ class Coordinator:
         self,
         batch: Batch,
         report: Report,
-        connection: Connection,
+        connection: RemoteConnection,
         threads: Threads,
     ) -> None:
         """Set up; nothing is begun."""
@@ -103,7 +105,7 @@ class Coordinator:
                 return None
             self._report.planned(wanted.job, wanted.job_id)
             if not self._batch.force and (
-                whole := await self._threads.run(find_standing, self._store, wanted)
+                whole := await self._threads.run(wanted.find_standing, self._store)
             ):
                 self._report.found(wanted.job, wanted.job_id, whole.folder.name)
                 return wanted, whole
@@ -115,14 +117,13 @@ class Coordinator:
         recording = look_at(self._batch, path, self._report, self._tally)
         if recording is None:
             return None
-        job = plan(self._batch, recording)
+        job = plan(self._batch, recording, probe(recording.path, self._batch.limits))
         self._job_ids[path] = job_id_of(job)
         return name_job(self._store, job)
 
     async def _place(self, wanted: RemoteJob) -> str:
         """Have the recording in the bucket; returns its key."""
-        recording = wanted.job.recording
-        place = await self._threads.run(claim_place, self._store, wanted.profile, recording)
+        place = await self._threads.run(wanted.claim_place, self._store)
         crash_point("process:claimed")
         if not place.stands:
             await self._upload(wanted, place.key)
@@ -137,7 +138,15 @@ class Coordinator:
         with self._report.progress(wanted.job, wanted.job_id) as show:
             meter = Meter(Phase.UPLOADING, recording.size_bytes, self._waking_in_time(show))
             await self._threads.move(
-                lambda on_bytes: upload(self._store, recording, key, on_bytes), meter
+                lambda on_bytes: upload(
+                    self._store,
+                    recording.path,
+                    key,
+                    on_bytes,
+                    size_bytes=recording.size_bytes,
+                    modified_ns=recording.modified_ns,
+                ),
+                meter,
             )
 
     async def _order(self, wanted: RemoteJob, key: str) -> Whole:
@@ -151,7 +160,7 @@ class Coordinator:
                 show(progress)
 
             attempts = Attempts(
-                Wish(wanted, self._batch.choice, key, self._batch.limits.max_duration_s),
+                wanted.wish(self._batch.choice, key, self._batch.limits.max_duration_s),
                 self._connection,
                 self._threads,
                 on_progress=on_progress,

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from stemset.audio.decode import probe
 from stemset.cli.batch import Batch, Tally, look_at, plan
 from stemset.cli.exit_codes import ExitCode, exit_code
-from stemset.cli.remote.connection import Connection
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.failures import advised, ends_the_batch
-from stemset.cli.remote.inputs import find_place
-from stemset.cli.remote.survey import attempt_to_order, find_standing, name_job
+from stemset.cli.remote.survey import name_job
 from stemset.cli.report import Outlook, Report
 from stemset.errors import StemsetError
 
 
 def foresee(
-    batch: Batch, paths: Iterable[Path], report: Report, connection: Connection
+    batch: Batch, paths: Iterable[Path], report: Report, connection: RemoteConnection
 ) -> ExitCode:
     """Say what would be done. Returns the exit code."""
     tally = Tally()
@@ -36,17 +36,17 @@ def _foresee_one(
     batch: Batch,
     path: Path,
     report: Report,
-    connection: Connection,
+    connection: RemoteConnection,
     tally: Tally,
 ) -> None:
     recording = look_at(batch, path, report, tally)
     if recording is None:
         return
     store = connection.store
-    wanted = name_job(store, plan(batch, recording))
-    place = find_place(store, wanted.profile, recording)
-    stands = not batch.force and find_standing(store, wanted) is not None
-    attempt = None if stands else attempt_to_order(store, wanted)
+    wanted = name_job(store, plan(batch, recording, probe(recording.path, batch.limits)))
+    place = wanted.find_place(store)
+    stands = not batch.force and wanted.find_standing(store) is not None
+    attempt = None if stands else wanted.attempt_to_order(store)
     report.foreseen(
         wanted.job, wanted.job_id, Outlook(key=place.key, upload=not place.stands, attempt=attempt)
     )

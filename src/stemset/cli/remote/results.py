@@ -13,23 +13,17 @@ from typing import Any
 
 from stemset.audio.files import writing
 from stemset.cli.downloads import clear_download, download_folder
-from stemset.cli.remote.survey import RemoteJob, Whole, is_published
-from stemset.cli.remote.transfers import Meter
+from stemset.cli.remote.meter import Meter
+from stemset.cli.remote.survey import RemoteJob
+from stemset.dispatch.standing import Whole
 from stemset.errors import ObjectCorrupt
 from stemset.pipeline.output import OutputInTheMaking, making_output
-from stemset.storage.outputs import publish
 from stemset.storage.store import OnBytes, Store
 from stemset.telemetry import crash_point
 
 _FILES_AT_ONCE = 3
 _TRIES = 2
 _TRANSFERS = 3
-
-
-def publish_once(store: Store, whole: Whole) -> None:
-    """Let the output's metadata point at an attempt, if they do not already."""
-    if not whole.is_published and not is_published(store, whole.folder):
-        publish(store, whole.folder, whole.manifest)
 
 
 def fetch(

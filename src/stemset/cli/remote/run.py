@@ -12,12 +12,12 @@ from typing import NoReturn
 from stemset.cli.batch import Batch, check_licences
 from stemset.cli.exit_codes import ExitCode
 from stemset.cli.human_report import SHORT_ID, shown
-from stemset.cli.remote.connection import Connection
+from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.coordinator import Coordinator
 from stemset.cli.remote.outlook import foresee
 from stemset.cli.remote.survey import RemoteJob
-from stemset.cli.remote.transfers import Threads
 from stemset.cli.report import Report
+from stemset.dispatch.threads import Threads
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _GRACE_S = 1.0
@@ -27,7 +27,7 @@ def run_remote(
     batch: Batch,
     paths: Iterable[Path],
     report: Report,
-    connect: Callable[[], Connection],
+    connect: Callable[[], RemoteConnection],
 ) -> ExitCode:
     """Have recordings separated by the worker, and fetch their stems.
 

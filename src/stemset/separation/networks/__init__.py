@@ -1,15 +1,16 @@
 """The networks: one small adapter a family."""
 
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
-from stemset.catalogue.entries import ModelEntry
+from stemset.catalogue.entry import ModelEntry
+from stemset.catalogue.entry import Network as Family
+from stemset.catalogue.weights import WeightsFile
 from stemset.separation.network import Network
 
 
 def load_network(
     entry: ModelEntry,
-    weights: Path,
+    weights: Sequence[WeightsFile],
     slots: Collection[str],
     *,
     threads: int,
@@ -19,18 +20,25 @@ def load_network(
 
     Args:
         entry: The model.
-        weights: Its verified weights on disk.
+        weights: Its verified files on disk.
         slots: The slots that are wanted; only these are computed.
         threads: How many threads the network may keep busy.
         original_manner: Compute exactly as the model's authors do, for comparison.
 
     Raises:
+        MissingDependency: The family's runtime is not installed.
+        ModelCorrupt: The weights are not those of this network.
         NetworkFailed: The runtime does not load the file.
     """
-    # One family so far; a family's runtime is imported only when it is used.
-    from stemset.separation.networks.spleeter import Spleeter  # noqa: PLC0415
+    # A family's runtime is imported only when it is used.
+    if entry.network is Family.SPLEETER:
+        from stemset.separation.networks.spleeter import Spleeter  # noqa: PLC0415
 
-    return Spleeter(entry, weights, slots, threads=threads, original_manner=original_manner)
+        (graph,) = weights
+        return Spleeter(entry, graph.path, slots, threads=threads, original_manner=original_manner)
+    from stemset.separation.networks.demucs import Demucs  # noqa: PLC0415
+
+    return Demucs(entry, weights, slots, threads=threads)
 
 
 def best_device() -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemset.catalogue.entries import ModelEntry
-from stemset.separation.network import Samples
+from stemset.catalogue.entry import ModelEntry
+from stemset.separation.network import Fade, LastChunk, Samples
 from stemset.separation.networks._onnx import OnnxGraph
 
 _WINDOW_FRAMES = 4096
@@ -59,8 +59,10 @@ class Spleeter:
         self.rate_hz = entry.rate_hz
         self.chunk_frames = _SEAMLESS_FRAMES if original_manner else entry.chunk_frames
         self.overlap_frames = _SEAMLESS_OVERLAP if original_manner else entry.overlap_frames
-        self.crossfaded = not original_manner
+        self.fade = Fade.SUM if original_manner else Fade.RAISED_COSINE
         self.lead_frames = _WINDOW_FRAMES // 2 if original_manner else 0
+        self.last_chunk = LastChunk.AT_START
+        self.normalised = entry.normalised
         self._original_manner = original_manner
         self._graph = OnnxGraph(weights, threads=threads)
         self.device = self._graph.device

@@ -1,0 +1,115 @@
+"""Who may call: what a route says it needs, and who is found to call.
+
+A route takes ``caller: Reader`` (or ``Writer``, ``Admin``) and gets the ``Caller``; one that lacks
+the scope is refused. A caller is whoever holds the token in ``Authorization: Bearer stm_…``;
+without one it is the local user by the local door (loopback with no sign-in). By the other doors it
+is the phone whose token is in its cookie, or nobody. Calls that a browser makes for a page of
+another origin, cookie and all, are refused before they get here (``origins``).
+
+A token is looked up at most every 5 s (``_tokens``): for so long one that was revoked still works.
+
+Which profiles a caller may see is checked where a profile is known: ``Caller.check_profile``.
+"""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from stemset.api._tokens import Tokens
+from stemset.api.doors import Door, door_of
+from stemset.errors import Unauthenticated
+from stemset.jobs.caller import LOCAL_CALLER, Caller, Scope
+
+PHONE_COOKIE = "__Host-stemset"
+"""Holds a paired phone's token. Browsers keep a cookie of such a name for its own host alone, and
+take it over TLS only."""
+
+NOT_PAIRED = (
+    "This device is not paired with Stemset, or not any more. Choose “Phone” on the page of the "
+    "computer that runs Stemset, and scan the code."
+)
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="An API token, `stm_<id>_<secret>`. Not needed by the local user on loopback.",
+)
+_cookie = APIKeyCookie(
+    name=PHONE_COOKIE,
+    auto_error=False,
+    scheme_name="pairing",
+    description="A paired phone's token: `POST /api/pairing` sets it.",
+)
+
+
+async def caller_of(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    cookie: Annotated[str | None, Security(_cookie)],
+) -> Caller:
+    """Find who calls.
+
+    Raises:
+        Unauthenticated: Nobody that is known; also by the local door with a token that is bad.
+    """
+    door = door_of(request.scope)
+    if credentials is not None:
+        return await tokens_of(request).caller(credentials.credentials)
+    if door is Door.LOCAL:
+        return LOCAL_CALLER
+    if cookie is not None:
+        return await _phone(request, cookie)
+    if door is Door.PHONES:
+        raise Unauthenticated(NOT_PAIRED)
+    raise Unauthenticated("This call needs a token: Authorization: Bearer stm_…")
+
+
+CallerOf = Annotated[Caller, Depends(caller_of)]
+
+
+async def _reader(caller: CallerOf) -> Caller:
+    caller.check(Scope.READ)
+    return caller
+
+
+async def _writer(caller: CallerOf) -> Caller:
+    caller.check(Scope.WRITE)
+    return caller
+
+
+async def _admin(caller: CallerOf) -> Caller:
+    caller.check(Scope.ADMIN)
+    return caller
+
+
+async def caller_again(request: Request) -> Caller:
+    """Find who calls, where no route asked. Raises Unauthenticated, DatabaseError."""
+    return await caller_of(request, await _bearer(request), await _cookie(request))
+
+
+async def reader_again(request: Request) -> Caller:
+    """Find again who made a call that lasts. Raises Unauthenticated, Forbidden, DatabaseError."""
+    return await _reader(await caller_again(request))
+
+
+def tokens_of(request: Request) -> Tokens:
+    """The tokens of the application that a request came to."""
+    return cast("Tokens", request.app.state.tokens)
+
+
+async def _phone(request: Request, cookie: str) -> Caller:
+    try:
+        return await tokens_of(request).caller(cookie)
+    except Unauthenticated as error:
+        raise Unauthenticated(NOT_PAIRED) from error
+
+
+Reader = Annotated[Caller, Depends(_reader)]
+"""Whoever may look."""
+
+Writer = Annotated[Caller, Depends(_writer)]
+"""Whoever may upload, start, cancel and remove."""
+
+Admin = Annotated[Caller, Depends(_admin)]
+"""Whoever may do everything."""

@@ -1,0 +1,1 @@
+"""The routes, a file per subject; each has a ``router``."""

@@ -1,0 +1,92 @@
+"""An upload in one piece: a form with a file."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stemset.api.uploads.body import announced_length, blocks
+from stemset.api.uploads.desk import Desk
+from stemset.api.uploads.form import PROFILE, Form
+from stemset.api.uploads.keeping import Arrived, check_size, keep
+from stemset.api.uploads.spool import check_space, fill, spooling
+from stemset.errors import UploadTooLarge
+from stemset.jobs import uploads
+from stemset.jobs.caller import Caller
+from stemset.jobs.filenames import shown_name
+from stemset.jobs.uploads import Method, Upload, Wanted
+
+_FORM_OVERHEAD_BYTES = 128 << 10  # boundaries, headers, fields: more than 16 parts can need
+
+
+async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
+    """Receive a form with a file and make it a recording.
+
+    Raises:
+        RequestValidationError: It is no such form.
+        UnknownProfile, Forbidden: The profile is none, or not the caller's.
+        UploadTooLarge, UploadStalled, ServiceBusy, NoSpace: As they say.
+        InputError: The file is no recording.
+    """
+    form = Form(request.headers.get("content-type", ""))
+    with desk.admitted():
+        _check_announced(desk, request)
+        upload_id = secrets.token_hex(16)
+        with spooling(desk.folder / upload_id) as spool:
+            await fill(spool, _file_in(desk, request, caller, form), desk.service.threads)
+            filename = shown_name(form.end())
+            profile = desk.profile_for(caller, form.fields.get(PROFILE))
+            check_size(desk, spool.bytes)
+            await desk.service.threads.run(spool.sync)
+            file = Arrived(
+                spool.path, spool.sha256, spool.bytes, filename, profile, owner=caller.id
+            )
+            return await _kept(desk, upload_id, file)
+
+
+async def _kept(desk: Desk, upload_id: str, file: Arrived) -> Upload:
+    noted: list[Upload] = []
+
+    async def note(connection: AsyncConnection, input_key: str) -> None:
+        wanted = Wanted(
+            id=upload_id,
+            owner=file.owner,
+            filename=file.filename,
+            profile=file.profile,
+            method=Method.WHOLE,
+            size_bytes=file.bytes,
+            sha256=file.sha256,
+            input_key=input_key,
+        )
+        noted.append(await uploads.add_complete(connection, wanted))
+
+    await keep(desk, file, note)
+    return noted[-1]
+
+
+async def _file_in(
+    desk: Desk, request: Request, caller: Caller, form: Form
+) -> AsyncIterator[bytes]:
+    """The file's bytes, checked as far as anything is known."""
+    limit = desk.service.settings.max_upload_bytes
+    came = in_all = 0
+    async for block in blocks(request, desk.pace):
+        in_all += len(block)
+        for piece in form.feed(block):
+            came += len(piece)
+            if came == len(piece) and PROFILE in form.before_file:
+                desk.profile_for(caller, form.before_file[PROFILE])
+            if came > limit:
+                check_size(desk, came)
+            yield piece
+        if in_all > limit + _FORM_OVERHEAD_BYTES:
+            raise UploadTooLarge(f"The form is longer than its file may be, {limit:,} bytes.")
+
+
+def _check_announced(desk: Desk, request: Request) -> None:
+    """Refuse at once what is known to be too long."""
+    announced = announced_length(request) or 0
+    if announced > desk.service.settings.max_upload_bytes + _FORM_OVERHEAD_BYTES:
+        check_size(desk, announced)
+    check_space(desk.folder, announced)

@@ -1,0 +1,51 @@
+"""Who calls: the one local user, or whoever holds a token."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from stemset.errors import Forbidden
+
+LOCAL = "local"
+
+
+class Scope(StrEnum):
+    """What a caller may do; each holds those before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        id: The token's id, or ``local``: the owner of what the call makes.
+        name: What people call it.
+        scope: The most that it may do.
+        profiles: Profiles that it is limited to, None for all.
+    """
+
+    id: str
+    name: str
+    scope: Scope
+    profiles: frozenset[str] | None = None
+
+    def check(self, scope: Scope) -> None:
+        """Refuse what the caller may not do. Raises Forbidden."""
+        order = list(Scope)
+        if order.index(self.scope) < order.index(scope):
+            raise Forbidden(f"This needs the scope {scope}; the token {self.name!r} has less.")
+
+    def check_profile(self, profile: str) -> None:
+        """Refuse a profile that the caller is not allowed. Raises Forbidden."""
+        if not self.sees(profile):
+            raise Forbidden(f"The token {self.name!r} is not allowed the profile {profile!r}.")
+
+    def sees(self, profile: str) -> bool:
+        """Whether a profile is the caller's to see."""
+        return self.profiles is None or profile in self.profiles
+
+
+LOCAL_CALLER = Caller(LOCAL, "local user", Scope.ADMIN)

@@ -1,0 +1,373 @@
+"""The ledger of jobs: every way in which a job's row changes.
+
+```text
+            accept ──▶ queued ⇄ waking, processing ──▶ complete
+                                       │
+                                       ├──▶ error       retry makes a new job with retry_of
+                                       └──▶ cancelled
+```
+
+A row that has ended never changes: each change is one statement that holds only while ``ended_at``
+is null, so of a cancel, a failure and a completion that race exactly one wins. A job is accepted
+together with its entry in the queue, in one transaction.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Row, Select, Update, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stemset.errors import JobComplete, JobNotFound, JobOpen, NotUploaded, OutputNameTaken
+from stemset.jobs import events, tables
+from stemset.jobs.entries import defer
+from stemset.jobs.events import Kind
+from stemset.jobs.job import COLUMNS, NEW_COLUMNS, Job, Request, State, read
+from stemset.orders.messages import Failure
+from stemset.telemetry import crash_point
+
+_jobs = tables.jobs
+
+
+async def accept(connection: AsyncConnection, request: Request) -> tuple[Job, bool]:
+    """Take a job, or find the one that was taken when the same was asked before.
+
+    Returns:
+        The job, and whether it is new.
+
+    Raises:
+        NotUploaded: The recording was deleted.
+        OutputNameTaken: Another recording's output has this name.
+    """
+    if standing := await _current(connection, request):
+        return standing, False
+    await _reserve(connection, request)
+    values = _values(request)
+    row = insert_or(_jobs).values(id=uuid.uuid4().hex, state=State.QUEUED, **values)
+    added = await connection.execute(row.on_conflict_do_nothing().returning(*NEW_COLUMNS))
+    if (new := added.one_or_none()) is None:  # the same request, at the same moment
+        standing = await _current(connection, request)
+        assert standing is not None  # noqa: S101 - it stood in the way
+        return standing, False
+    job = read(new)
+    await _enqueue(connection, job)
+    return job, True
+
+
+async def accept_first(
+    connection: AsyncConnection, requests: Sequence[Request]
+) -> tuple[Job, bool]:
+    """Take a job under the first of some output names that no other recording has.
+
+    Raises:
+        NotUploaded: The recording was deleted.
+        OutputNameTaken: None of them is free.
+    """
+    for request in requests[:-1]:
+        with suppress(OutputNameTaken):
+            return await accept(connection, request)
+    return await accept(connection, requests[-1])
+
+
+async def get(connection: AsyncConnection, job_id: str) -> Job:
+    """Look a job up. Raises JobNotFound."""
+    row = (await connection.execute(select(*COLUMNS).where(_jobs.c.id == job_id))).one_or_none()
+    if row is None:
+        raise JobNotFound(f"There is no job {job_id!r}.")
+    return read(row)
+
+
+async def get_all(connection: AsyncConnection, job_ids: Sequence[str]) -> Sequence[Job]:
+    """Look jobs up; those that there are not are left out."""
+    rows = await connection.execute(select(*COLUMNS).where(_jobs.c.id.in_(job_ids)))
+    return [read(row) for row in rows]
+
+
+async def jobs_ahead(connection: AsyncConnection, jobs: Sequence[Job]) -> dict[str, int]:
+    """How many jobs of its queue are before each of some queued ones, by the job's id."""
+    each = _jobs.c
+    if len(jobs) == 1:  # an index alone answers this
+        (job,) = jobs
+        before = each.ended_at.is_(None), each.queue == job.queue, each.created_at < job.created_at
+        count = select(func.count()).select_from(_jobs).where(*before)
+        return {job.id: (await connection.execute(count)).scalar_one()}
+    place = func.rank().over(partition_by=each.queue, order_by=each.created_at) - 1
+    open_ones = select(each.id, place.label("ahead")).where(each.ended_at.is_(None)).subquery()
+    wanted = select(open_ones).where(open_ones.c.id.in_([job.id for job in jobs]))
+    return dict((await connection.execute(wanted)).all())
+
+
+async def cancel(connection: AsyncConnection, job_id: str) -> Job:
+    """End a job at once, whoever is at it; whoever follows it hears of it.
+
+    Returns:
+        The job; one that had ended, but not completed, as it was.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobComplete: It is complete.
+    """
+    change = _while_open(job_id).values(
+        state=State.CANCELLED, ended_at=func.now(), phase=None, eta_s=None
+    )
+    if await _change(connection, job_id, change):
+        return await get(connection, job_id)
+    job = await get(connection, job_id)
+    if job.state is State.COMPLETE:
+        raise JobComplete(f"Job {job_id} is complete: delete its output instead.")
+    return job
+
+
+async def retry(connection: AsyncConnection, job_id: str, owner: str) -> Job:
+    """Take a new job for one that failed or was cancelled; the same one when asked again.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobOpen: It has not ended.
+        JobComplete: It is complete.
+        NotUploaded: Its recording was deleted.
+        OutputNameTaken: Its output's name was given to another recording since.
+    """
+    job = read(await _locked(connection, job_id))
+    if not job.state.has_ended:
+        raise JobOpen(f"Job {job_id} is {job.state}: it can be retried once it has ended.")
+    if job.state is State.COMPLETE:
+        raise JobComplete(f"Job {job_id} is complete.")
+    retried = await connection.execute(select(*COLUMNS).where(_jobs.c.retry_of == job_id))
+    if (row := retried.first()) is not None:
+        return read(row)
+    await connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(is_current=False))
+    await _reserve(connection, job)
+    values = _values(job) | {"owner": owner, "retry_of": job_id, "state": State.QUEUED}
+    row = insert_or(_jobs).values(id=uuid.uuid4().hex, **values)
+    added = await connection.execute(row.on_conflict_do_nothing().returning(*NEW_COLUMNS))
+    if (new := added.one_or_none()) is None:  # asked for anew by other means meanwhile
+        standing = await _current(connection, job)
+        assert standing is not None  # noqa: S101 - it stood in the way
+        return standing
+    await _enqueue(connection, read(new))
+    return read(new)
+
+
+async def renew(connection: AsyncConnection, job_id: str, fingerprint: str) -> None:
+    """Have a job make what this version makes of its strategy, whichever version accepted it.
+
+    Args:
+        connection: The transaction; it has locked the job, which is open.
+        job_id: The job.
+        fingerprint: What its output will be.
+    """
+    change = _while_open(job_id).values(fingerprint=fingerprint)
+    try:
+        async with connection.begin_nested():
+            await connection.execute(change)
+    except IntegrityError:  # meanwhile the same was asked of this version
+        await connection.execute(change.values(is_current=False))
+
+
+async def progress(
+    connection: AsyncConnection,
+    job_id: str,
+    state: State,
+    *,
+    phase: str | None = None,
+    done: float = 0.0,
+    eta_s: float | None = None,
+) -> bool:
+    """Note how far a job is; progress never goes back.
+
+    Returns:
+        Whether the job is still open.
+    """
+    before = (await connection.execute(_open_state(job_id))).scalar_one_or_none()
+    if before is None:
+        return False
+    change = _while_open(job_id).values(
+        state=state,
+        phase=phase,
+        progress=func.greatest(_jobs.c.progress, done),
+        eta_s=eta_s,
+        started_at=func.coalesce(_jobs.c.started_at, func.now()),
+    )
+    await connection.execute(change)
+    if before == state:
+        await events.notify_progress(connection, job_id)
+    else:
+        await events.append(connection, Kind.JOB, job_id)
+    return True
+
+
+async def lock_open(connection: AsyncConnection, job_id: str) -> bool:
+    """Lock a job's row until the transaction ends. Returns whether the job is open."""
+    return (await connection.execute(_open_state(job_id))).scalar_one_or_none() is not None
+
+
+async def complete(
+    connection: AsyncConnection, job_id: str, folder: str, metadata: Mapping[str, Any]
+) -> bool:
+    """End a job with its stems: its row, its one usage row, and its output, in one commit.
+
+    Args:
+        connection: The transaction; what is published must be so before it is committed.
+        job_id: The job.
+        folder: Name of the attempt that won.
+        metadata: The output's metadata.
+
+    Returns:
+        Whether it was open until now; otherwise nothing is changed.
+    """
+    change = _while_open(job_id).values(
+        state=State.COMPLETE,
+        stems=list(metadata["stems"]),
+        attempt=folder,
+        progress=1.0,
+        phase=None,
+        eta_s=None,
+        ended_at=func.now(),
+        started_at=func.coalesce(_jobs.c.started_at, func.now()),
+    )
+    row = (await connection.execute(change.returning(*COLUMNS))).one_or_none()
+    if row is None:
+        return False
+    job = read(row)
+    await _charge(connection, job, metadata)
+    output_id = await _fill(connection, job, metadata)
+    # Events come last, as everywhere: whoever holds their lock waits for no row.
+    if output_id is not None:
+        await events.append(connection, Kind.OUTPUT, output_id)
+    await events.append(connection, Kind.JOB, job_id)
+    await events.append(connection, Kind.RECORDING, job.sha256)
+    return True
+
+
+async def fail(connection: AsyncConnection, job_id: str, failure: Failure) -> bool:
+    """End a job without stems. Returns whether it was open until now."""
+    change = _while_open(job_id).values(
+        state=State.ERROR,
+        error=failure.model_dump(),
+        phase=None,
+        eta_s=None,
+        ended_at=func.now(),
+    )
+    return await _change(connection, job_id, change)
+
+
+def _values(request: Request) -> dict[str, Any]:
+    """The columns that a request fills."""
+    names = Request.__dataclass_fields__
+    return {name: getattr(request, name) for name in names}
+
+
+def _while_open(job_id: str) -> Update:
+    return update(_jobs).where(_jobs.c.id == job_id, _jobs.c.ended_at.is_(None))
+
+
+def _open_state(job_id: str) -> Select[tuple[str]]:
+    where = _jobs.c.id == job_id, _jobs.c.ended_at.is_(None)
+    return select(_jobs.c.state).where(*where).with_for_update()
+
+
+async def _locked(connection: AsyncConnection, job_id: str) -> Row[Any]:
+    query = select(*COLUMNS).where(_jobs.c.id == job_id).with_for_update()
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise JobNotFound(f"There is no job {job_id!r}.")
+    return row
+
+
+async def _change(connection: AsyncConnection, job_id: str, change: Update) -> bool:
+    done = (await connection.execute(change.returning(_jobs.c.id))).one_or_none() is not None
+    if done:
+        await events.append(connection, Kind.JOB, job_id)
+    return done
+
+
+async def _current(connection: AsyncConnection, request: Request) -> Job | None:
+    each = _jobs.c
+    query = select(*COLUMNS).where(
+        each.is_current,
+        each.profile == request.profile,
+        each.output_name == request.output_name,
+        each.sha256 == request.sha256,
+        each.fingerprint == request.fingerprint,
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else read(row)
+
+
+async def _reserve(connection: AsyncConnection, request: Request) -> None:
+    """Have the output's name for this recording; both stay until the transaction ends.
+
+    Raises:
+        NotUploaded: The recording was deleted.
+        OutputNameTaken: Another recording's output has this name.
+    """
+    await _hold_recording(connection, request.sha256)
+    row = insert_or(tables.outputs).values(
+        id=uuid.uuid4().hex,
+        profile=request.profile,
+        output_name=request.output_name,
+        sha256=request.sha256,
+        state="reserved",
+    )
+    each = tables.outputs.c
+    # The update changes nothing: it waits for a deletion that is under way, and holds up others.
+    held = row.on_conflict_do_update(
+        index_elements=[each.profile, each.output_name], set_={"state": each.state}
+    )
+    if (await connection.execute(held.returning(each.sha256))).scalar_one() != request.sha256:
+        raise OutputNameTaken(
+            f"{request.output_name!r} in profile {request.profile!r} is the output of another "
+            "recording. Choose another output_name, or leave it out."
+        )
+
+
+async def _hold_recording(connection: AsyncConnection, sha256: str) -> None:
+    """Keep a recording from being deleted until the transaction ends. Raises NotUploaded."""
+    each = tables.recordings.c
+    query = select(each.sha256).where(each.sha256 == sha256, each.deleted_at.is_(None))
+    held = await connection.execute(query.with_for_update(read=True, key_share=True))
+    if held.one_or_none() is None:
+        raise NotUploaded(f"The recording {sha256} was deleted; upload it again.")
+
+
+async def _enqueue(connection: AsyncConnection, job: Job) -> None:
+    crash_point("api:accepted")
+    await defer(connection, job.id, job.queue)
+    await events.append(connection, Kind.JOB, job.id)
+
+
+async def _charge(connection: AsyncConnection, job: Job, metadata: Mapping[str, Any]) -> None:
+    each = tables.attempts.c
+    count = select(func.count()).where(each.job_id == job.id).scalar_subquery()
+    row = insert(tables.usage).values(
+        job_id=job.id,
+        owner=job.owner,
+        profile=job.profile,
+        audio_s=metadata["recording"].get("duration_s"),
+        computing_s=metadata.get("timings", {}).get("wall_s", 0.0),
+        attempts=count,
+    )
+    await connection.execute(row)
+
+
+async def _fill(connection: AsyncConnection, job: Job, metadata: Mapping[str, Any]) -> str | None:
+    """Note the stems in the output and the proof in the recording. Returns the output's id."""
+    each = tables.outputs.c
+    change = (
+        update(tables.outputs)
+        .where(each.profile == job.profile, each.output_name == job.output_name)
+        .values(job_id=job.id, state="whole", metadata=metadata, completed_at=func.now())
+        .returning(each.id)
+    )
+    output_id = (await connection.execute(change)).scalar_one_or_none()
+    proven = {"is_proven": True, "duration_s": metadata["recording"].get("duration_s")}
+    recordings = tables.recordings
+    await connection.execute(
+        update(recordings).where(recordings.c.sha256 == job.sha256).values(**proven)
+    )
+    return output_id

@@ -1,0 +1,1 @@
+"""The scripts, each named by its revision. They change the database, and nothing else does."""

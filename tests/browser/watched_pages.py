@@ -1,0 +1,128 @@
+"""Pages whose errors are noticed: what is logged, thrown, refused or not answered."""
+
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    Response,
+)
+
+Theme = Literal["light", "dark"]
+
+WAIT_MS = 15_000
+_REFUSED = 400
+# A page that is left, and a player that jumps, give up what they asked for.
+_GIVEN_UP = "net::ERR_ABORTED"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a page is shown on.
+
+    Attributes:
+        width: In CSS pixels.
+        height: In CSS pixels.
+        is_phone: Whether it is touched, and lays pages out as phones do.
+    """
+
+    width: int
+    height: int
+    is_phone: bool = False
+
+
+DESKTOP = Screen(1280, 800)
+PHONE = Screen(360, 740, is_phone=True)
+
+
+@dataclass
+class WatchedPages:
+    """Opens pages, each as if in a browser of its own.
+
+    Attributes:
+        browser: The browser.
+        problems: What went wrong in them so far and was not expected.
+    """
+
+    browser: Browser
+    problems: list[str] = field(default_factory=list)
+    _contexts: list[BrowserContext] = field(default_factory=list)
+
+    def open(
+        self,
+        url: str,
+        *,
+        theme: Theme = "light",
+        screen: Screen = DESKTOP,
+        reduced_motion: bool = False,
+        expect: str | None = None,
+        **more: Any,
+    ) -> Page:
+        """Open a page and wait until it is there.
+
+        Args:
+            url: Its address.
+            theme: What the system's colours are.
+            screen: What it is shown on.
+            reduced_motion: Whether the system is set to move less.
+            expect: Pattern of what may go wrong, found in a problem's text.
+            more: Passed on to the browser's context, for example ``permissions``.
+        """
+        context = self.browser.new_context(
+            color_scheme=theme,
+            viewport={"width": screen.width, "height": screen.height},
+            is_mobile=screen.is_phone,
+            has_touch=screen.is_phone,
+            reduced_motion="reduce" if reduced_motion else "no-preference",
+            **more,
+        )
+        self._contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        self._watch(context, re.compile(expect) if expect else None)
+        page = context.new_page()
+        page.goto(url)
+        return page
+
+    def close(self) -> None:
+        """Close all of them."""
+        for context in self._contexts:
+            context.close()
+
+    def _watch(self, context: BrowserContext, expected: re.Pattern[str] | None) -> None:
+        note = partial(self._note, expected)
+        context.on("console", lambda message: note(_logged(message)))
+        context.on("weberror", lambda error: note(_thrown(error.error)))
+        context.on("response", lambda response: note(_refused(response)))
+        context.on("requestfailed", lambda request: note(_unanswered(request)))
+
+    def _note(self, expected: re.Pattern[str] | None, problem: str | None) -> None:
+        if problem is not None and not (expected and expected.search(problem)):
+            self.problems.append(problem)
+
+
+def _logged(message: ConsoleMessage) -> str | None:
+    kind = message.type
+    return f"{kind}: {message.text}" if kind in {"error", "warning"} else None
+
+
+def _thrown(error: Error) -> str:
+    return f"thrown: {error.stack or error.message}"
+
+
+def _refused(response: Response) -> str | None:
+    if response.status < _REFUSED:
+        return None
+    return f"refused: {response.request.method} {response.url}: {response.status}"
+
+
+def _unanswered(request: Request) -> str | None:
+    if request.failure == _GIVEN_UP:
+        return None
+    return f"unanswered: {request.method} {request.url}: {request.failure}"

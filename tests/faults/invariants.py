@@ -1,0 +1,154 @@
+"""What must hold after every fault, read from the database and the store themselves.
+
+I1 every accepted job has ended; I2 none that is open is without an entry of the queue; I3 one usage
+row for each complete job and none for others; I4 the stems of complete jobs stand as the manifest
+says; I5 nothing lies below an output's name that no attempt of the ledger left; I6 no attempt is
+open that nobody is at, and there are no more than the budget allows.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from stemset.jobs.attempts import LIMITS
+from stemset.storage.keys import MANIFEST, AttemptFolder, metadata_key
+from stemset.storage.store import Store
+
+_OPEN = "SELECT id, state, phase FROM jobs WHERE ended_at IS NULL"
+_WITHOUT_ENTRY = """
+    SELECT id FROM jobs WHERE ended_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_jobs entry
+        WHERE entry.lock = jobs.id AND entry.status IN ('todo', 'doing')
+    )
+"""
+_WRONGLY_CHARGED = """
+    SELECT jobs.id, state, count(usage.job_id) AS rows
+    FROM jobs LEFT JOIN usage ON usage.job_id = jobs.id
+    GROUP BY jobs.id, state HAVING count(usage.job_id) <> (state = 'complete')::int
+"""
+_LEFT_OPEN = """
+    SELECT job_id, number FROM attempts JOIN jobs ON jobs.id = job_id
+    WHERE attempts.ended_at IS NULL AND jobs.ended_at IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_jobs entry
+        WHERE entry.lock = jobs.id AND entry.status IN ('todo', 'doing')
+    )
+"""
+_OVER_BUDGET = f"""
+    SELECT job_id, outcome, count(*) AS rows FROM attempts GROUP BY job_id, outcome
+    HAVING count(*) > CASE outcome WHEN 'failed' THEN {LIMITS.failed}
+        WHEN 'interrupted' THEN {LIMITS.interrupted} WHEN 'passed_over' THEN {LIMITS.passed_over}
+        ELSE 1 END
+"""  # noqa: S608 - numbers of ours
+_COMPLETE = """
+    SELECT jobs.*, outputs.metadata->>'fingerprint' AS published FROM jobs JOIN outputs
+    ON outputs.profile = jobs.profile AND outputs.output_name = jobs.output_name
+    WHERE jobs.state = 'complete' AND outputs.job_id = jobs.id
+"""
+_FOLDERS = """
+    SELECT jobs.profile, jobs.output_name, attempts.folder
+    FROM attempts JOIN jobs ON jobs.id = attempts.job_id
+"""
+
+Connection = psycopg.Connection[Any]
+
+_LARGEST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Books:
+    """The ledger and the store of a service, read by somebody else.
+
+    Attributes:
+        conninfo: The database.
+        store: The store.
+    """
+
+    conninfo: str
+    store: Store
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """What a query gives."""
+        with psycopg.connect(self.conninfo, connect_timeout=5) as connection:
+            return _rows(connection, query)
+
+    def problems(self, connection: Connection | None = None) -> list[str]:
+        """Everything that should not be once all jobs have ended, in words.
+
+        Args:
+            connection: A transaction that sees the ledger otherwise than it is.
+        """
+        if connection is None:
+            with psycopg.connect(self.conninfo, connect_timeout=5) as own:
+                return self.problems(own)
+        return [
+            *(f"{number} {what}: {row}" for number, what, row in _in_the_ledger(connection)),
+            *(f"I4 stems: {problem}" for problem in self._of_stems(connection)),
+            *(f"I5 nobody's: {key}" for key in self._of_nobody(connection)),
+        ]
+
+    def state(self, job_id: str) -> dict[str, Any]:
+        """A job's row."""
+        (row,) = [each for each in self.rows("SELECT * FROM jobs") if each["id"] == job_id]
+        return row
+
+    def attempts(self, job_id: str) -> list[dict[str, Any]]:
+        """Its attempts, in order."""
+        rows = self.rows("SELECT * FROM attempts ORDER BY job_id, number")
+        return [row for row in rows if row["job_id"] == job_id]
+
+    def outcomes(self, job_id: str) -> list[str]:
+        """How its attempts ended, in order."""
+        return [row["outcome"] for row in self.attempts(job_id)]
+
+    def _of_stems(self, connection: Connection) -> Iterator[str]:
+        for job in _rows(connection, _COMPLETE):
+            folder = AttemptFolder(job["profile"], job["output_name"], job["attempt"])
+            metadata = json.loads(self.store.read(metadata_key(folder.profile, folder.output_name)))
+            if metadata["attempt"] != folder.name or job["published"] != job["fingerprint"]:
+                yield f"{folder.prefix} is not what is published"
+            manifest = json.loads(self.store.read(folder.key(MANIFEST)))
+            if sorted(manifest["metadata"]["stems"]) != sorted(job["stems"]):
+                yield f"{folder.prefix} has other stems"
+            for name, known in manifest["metadata"]["files"].items():
+                data = self.store.read(folder.key(name), limit=_LARGEST_BYTES)
+                if (len(data), hashlib.sha256(data).hexdigest()) != (
+                    known["bytes"],
+                    known["sha256"],
+                ):
+                    yield f"{folder.key(name)} is not as the manifest says"
+
+    def _of_nobody(self, connection: Connection) -> Iterator[str]:
+        known = {
+            AttemptFolder(row["profile"], row["output_name"], row["folder"]).prefix
+            for row in _rows(connection, _FOLDERS)
+        }
+        published = {
+            metadata_key(row["profile"], row["output_name"])
+            for row in _rows(connection, "SELECT * FROM outputs")
+        }
+        for info in self.store.list_below("outputs"):
+            if info.key not in published and info.key.rpartition("/")[0] not in known:
+                yield info.key
+
+
+def _in_the_ledger(connection: Connection) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    queries = [
+        ("I1", "open", _OPEN),
+        ("I2", "without entry", _WITHOUT_ENTRY),
+        ("I3", "usage", _WRONGLY_CHARGED),
+        ("I6", "attempt open", _LEFT_OPEN),
+        ("I6", "over budget", _OVER_BUDGET),
+    ]
+    for number, what, query in queries:
+        for row in _rows(connection, query):
+            yield number, what, row
+
+
+def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.encode()).fetchall()

@@ -1,0 +1,90 @@
+"""What checks the books sees what is wrong with them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+from numpy.typing import NDArray
+from service_deployment import ServiceDeployment, service
+from short_takes import Takes
+
+from stemset.storage.keys import AttemptFolder
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, example: Path, song: NDArray[np.float32]
+) -> Iterator[ServiceDeployment]:
+    """A service with one job that is complete."""
+    del example
+    with service(tmp_path_factory.mktemp("books") / "service") as made:
+        made.serve("--no-compute")
+        waiting = made.separate(Takes(song, seed=7).wav(), "waiting.wav")
+        made.call("POST", f"/api/jobs/{waiting}/cancel")
+        made.parts[0].terminate()
+        made.serve()
+        made.assert_complete(made.separate(Takes(song, seed=6).wav(), "one.wav"))
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("wrong", "seen"),
+    [
+        ("UPDATE jobs SET ended_at = NULL, state = 'queued' WHERE state = 'cancelled'", "I1"),
+        ("UPDATE jobs SET ended_at = NULL, state = 'queued' WHERE state = 'cancelled'", "I2"),
+        ("DELETE FROM usage", "I3"),
+        (
+            (
+                "INSERT INTO usage (job_id, owner, profile, computing_s, attempts)"
+                " SELECT id, owner, profile, 1, 1 FROM jobs WHERE state = 'cancelled'"
+            ),
+            "I3",
+        ),
+        ("UPDATE jobs SET stems = '[\"x\"]' WHERE state = 'complete'", "I4"),
+        (
+            (
+                "INSERT INTO attempts (job_id, number, folder, runner)"
+                " SELECT id, 9, 'x', 'local' FROM jobs WHERE state = 'complete'"
+            ),
+            "I6",
+        ),
+        (
+            (
+                "INSERT INTO attempts (job_id, number, folder, runner, outcome, ended_at)"
+                " SELECT id, n, 'x', 'local', 'failed', now() FROM jobs, generate_series(10, 13) n"
+                " WHERE state = 'complete'"
+            ),
+            "I6",
+        ),
+    ],
+)
+def test_what_is_wrong_in_the_ledger_is_seen(
+    deployment: ServiceDeployment, wrong: str, seen: str
+) -> None:
+    books = deployment.books
+    with psycopg.connect(books.conninfo) as connection:
+        connection.execute(wrong.encode())
+        changed = [problem[:2] for problem in books.problems(connection=connection)]
+        connection.rollback()
+
+    assert seen in changed
+    assert books.problems() == []
+
+
+def test_what_is_wrong_in_the_store_is_seen(deployment: ServiceDeployment) -> None:
+    (job,) = deployment.books.rows("SELECT * FROM jobs WHERE state = 'complete'")
+    stem = AttemptFolder(job["profile"], job["output_name"], job["attempt"]).key("vocals.flac")
+    sound = deployment.store.read(stem)
+
+    deployment.store.write(stem, bytes(len(sound)))
+    deployment.store.write(f"outputs/{job['profile']}/{job['output_name']}/stray-1/x", b"x")
+    problems = deployment.books.problems()
+    deployment.store.write(stem, sound)
+    deployment.store.delete([f"outputs/{job['profile']}/{job['output_name']}/stray-1/x"])
+
+    assert [problem[:2] for problem in problems] == ["I4", "I5"]
+    assert deployment.books.problems() == []

@@ -1,0 +1,46 @@
+/** What the page knows of the service: read once, kept, and renewed by the events. */
+
+import { QueryClient, useQuery } from "@tanstack/react-query";
+import { ApiError, answered, api } from "./client";
+
+/** Names of what is kept. An event makes those anew that it touches. */
+export const keys = {
+  profiles: ["profiles"] as const,
+  strategies: ["strategies"] as const,
+  jobs: ["jobs"] as const,
+  recordings: ["recordings"] as const,
+  output: (id: string) => ["outputs", id] as const,
+};
+
+export function makeQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 30_000,
+        retry: (failures, error) => failures < 3 && error instanceof ApiError && error.retryable,
+        refetchOnWindowFocus: false,
+        networkMode: "always", // the service may be on this machine, which needs no network
+      },
+      mutations: { networkMode: "always" },
+    },
+  });
+}
+
+export function useProfiles() {
+  return useQuery({ queryKey: keys.profiles, queryFn: () => answered(api.GET("/api/profiles")) });
+}
+
+export function useStrategies() {
+  return useQuery({
+    queryKey: keys.strategies,
+    queryFn: () => answered(api.GET("/api/strategies")),
+  });
+}
+
+export function useOutput(id: string) {
+  return useQuery({
+    queryKey: keys.output(id),
+    queryFn: () =>
+      answered(api.GET("/api/outputs/{output_id}", { params: { path: { output_id: id } } })),
+  });
+}

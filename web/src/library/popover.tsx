@@ -1,0 +1,125 @@
+/** A button that opens a small list of choices beside it; Escape and a click elsewhere close it. */
+
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  type ReactNode,
+  type RefObject,
+  useId,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
+import { Button } from "../ui/button";
+import type { IconName } from "../ui/icon";
+
+const CHOICES = "a, button";
+// Pixels to the window's edge, and to the button.
+const EDGE = 8;
+const GAP = 4;
+
+interface Props {
+  label: string;
+  hidesLabel?: boolean;
+  /** What the button says, where that is not the whole label. */
+  shown?: string;
+  icon: IconName;
+  kind?: "main" | "bare";
+  /** Asked for while it is open only. A click on a link or a button in it closes it. */
+  children: () => ReactNode;
+}
+
+export function Popover({ label, hidesLabel, shown, icon, kind = "bare", children }: Props) {
+  const id = useId();
+  const [isOpen, setOpen] = useState(false);
+  const anchor = useRef<HTMLButtonElement>(null);
+  const panel = useRef<HTMLDivElement>(null);
+  usePlace(isOpen, anchor, panel);
+  return (
+    <>
+      <Button
+        ref={anchor}
+        kind={kind}
+        icon={icon}
+        label={shown ?? label}
+        hidesLabel={hidesLabel ?? false}
+        aria-label={shown ? label : undefined}
+        aria-expanded={isOpen}
+        popoverTarget={id}
+      />
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: keys and clicks of what is in it */}
+      <div
+        ref={panel}
+        id={id}
+        className="popover"
+        popover="auto"
+        onBeforeToggle={(event) => {
+          const opens = event.newState === "open";
+          // The focus must not go down with what had it.
+          if (!opens && event.currentTarget.matches(":focus-within")) anchor.current?.focus();
+          setOpen(opens);
+        }}
+        onKeyDown={moveFocus}
+        onClick={closeAfterChoice}
+      >
+        {isOpen && children()}
+      </div>
+    </>
+  );
+}
+
+/** Beside its button, also when the page moves under it. */
+function usePlace(
+  isOpen: boolean,
+  anchor: RefObject<HTMLButtonElement | null>,
+  panel: RefObject<HTMLDivElement | null>,
+): void {
+  useLayoutEffect(() => {
+    const button = anchor.current;
+    const shown = panel.current;
+    if (!isOpen || !button || !shown) return;
+    const follow = () => place(button, shown);
+    // The browser shows it once this has ended, and with that gives the focus to what asks for
+    // it: a key pressed on seeing it must find its choice.
+    shown.querySelector(CHOICES)?.setAttribute("autofocus", "");
+    const frame = requestAnimationFrame(follow);
+    const resized = new ResizeObserver(follow);
+    resized.observe(shown);
+    addEventListener("scroll", follow, { passive: true });
+    return () => {
+      cancelAnimationFrame(frame);
+      resized.disconnect();
+      removeEventListener("scroll", follow);
+    };
+  }, [isOpen, anchor, panel]);
+}
+
+function place(button: HTMLElement, shown: HTMLElement): void {
+  const { top, bottom, right } = button.getBoundingClientRect();
+  if (bottom < 0 || top > innerHeight) {
+    shown.hidePopover();
+    return;
+  }
+  const { width, height } = shown.getBoundingClientRect();
+  const left = Math.max(EDGE, Math.min(right - width, innerWidth - width - EDGE));
+  const lowest = innerHeight - EDGE - height;
+  const above = top - GAP - height;
+  const below = bottom + GAP;
+  const wanted = below > lowest && above >= EDGE ? above : Math.min(below, lowest);
+  shown.style.left = `${left}px`;
+  shown.style.top = `${Math.max(EDGE, wanted)}px`;
+}
+
+function closeAfterChoice(event: MouseEvent<HTMLDivElement>): void {
+  const chosen = event.target instanceof Element && event.target.closest(CHOICES);
+  if (chosen) event.currentTarget.hidePopover();
+}
+
+function moveFocus(event: KeyboardEvent<HTMLDivElement>): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step === undefined) return;
+  const choices = [...event.currentTarget.querySelectorAll<HTMLElement>(CHOICES)];
+  const now = choices.findIndex((each) => each.matches(":focus"));
+  choices[(now + step + choices.length) % choices.length]?.focus();
+  event.preventDefault();
+}

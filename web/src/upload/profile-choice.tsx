@@ -1,0 +1,97 @@
+/** What is made of the recordings that are added, and what that takes. */
+
+import { useEffect } from "react";
+import type { Profile, Strategy } from "../api/client";
+import { useProfiles, useStrategies } from "../api/queries";
+import { Button } from "../ui/button";
+import { recall, remember } from "../ui/memory";
+import { costOf, forbiddenModels, formatOf, listed, placeOf } from "./profile-words";
+
+const KEY = "stemset.upload.profile";
+
+interface Props {
+  chosen: string | null;
+  /** Null as long as nothing can be added. */
+  onChoose: (profile: string | null) => void;
+}
+
+export function ProfileChoice({ chosen, onChoose }: Props) {
+  const profiles = useProfiles();
+  const strategies = useStrategies();
+  const all = profiles.data;
+  const strategyOf = (profile: Profile) =>
+    strategies.data?.find(({ name }) => name === profile.strategy);
+  const isAllowed = (profile: Profile) => forbiddenModels(strategyOf(profile)).length === 0;
+  const standing = all?.find(({ name }) => name === (chosen ?? recall(KEY)));
+  const current = standing ?? all?.find(isAllowed) ?? all?.[0];
+  const usable = current && isAllowed(current) ? current.name : null;
+
+  useEffect(() => {
+    if (usable !== chosen) onChoose(usable);
+  }, [usable, chosen, onChoose]);
+
+  if (profiles.isError)
+    return (
+      <div className="notice" data-kind="bad">
+        <p>The service does not say what it can make: {profiles.error.message}</p>
+        <Button icon="retry" label="Ask again" onClick={() => profiles.refetch()} />
+      </div>
+    );
+  if (!all) return <p className="quiet">Asking what can be made…</p>;
+  if (!current) return <p className="notice">No profile is set up, so nothing can be made.</p>;
+  return (
+    <div className="profile-choice">
+      {all.length > 1 && (
+        <label className="field">
+          What to make
+          <select
+            value={current.name}
+            onChange={({ target }) => {
+              remember(KEY, target.value);
+              onChoose(target.value);
+            }}
+          >
+            {all.map((profile) => (
+              <option key={profile.name} value={profile.name} disabled={!isAllowed(profile)}>
+                {profile.name}: {listed(profile.stems)}
+                {isAllowed(profile) ? "" : " (not allowed)"}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <Described profile={current} strategy={strategyOf(current)} />
+    </div>
+  );
+}
+
+function Described({ profile, strategy }: { profile: Profile; strategy: Strategy | undefined }) {
+  const forbidden = forbiddenModels(strategy);
+  return (
+    <>
+      <p className="quiet">
+        Makes {listed(profile.stems)}, as {formatOf(profile.output)}. {placeOf(profile)}{" "}
+        {costOf(profile)}
+      </p>
+      {forbidden.length > 0 && (
+        <p className="notice" data-kind="bad">
+          Nothing can be made with this profile: whoever runs Stemset does not allow the licence of{" "}
+          {listed(forbidden.map(({ name, licence }) => `${name} (${licence})`))}. Ask them to allow
+          it, or to set up another profile.
+        </p>
+      )}
+      {strategy && (
+        <details>
+          <summary>Models it uses</summary>
+          <ul className="quiet">
+            {strategy.models.map((model) => (
+              <li key={model.name}>
+                {model.name}: {model.description} ({model.licence})
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </>
+  );
+}
