@@ -43,18 +43,33 @@ python-dateutil python-multipart segno sqlalchemy tzdata uvloop wasmtime zipstre
          /^[a-z]/ { split($1, pin, "=="); kept = !(pin[1] in left_out) } kept' \
         requirements/run.txt > requirements/worker.txt \
     && awk '/^[a-z]/ { kept = /^onnxruntime==/ } kept' requirements/run.txt > requirements/engine.txt \
+    && sed -n 's/^\([a-z][^ ]*==[^ ]*\).*/\1/p' requirements/worker.txt > requirements/pins.txt \
     && tools/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements/run.txt \
     && tools/bin/pip --python venv/bin/python3 install --no-deps --require-hashes \
         --only-binary :all: --no-compile -r requirements/worker.txt \
     # The files of the image never change, so Python need not look whether they did.
     && tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash venv/lib
 
-FROM packages AS engine-cpu
+# PyTorch's networks (all but Spleeter) are left out, since PyTorch is many times the rest: TORCH
+# (docs/deployment.md) adds it in the build that it names, from TORCH_INDEX if that is given, with
+# what else requirements/torch.in names.
+FROM packages AS with-torch
+COPY requirements/torch.in requirements/
+RUN sed '/^torch==/d' requirements/torch.in > requirements/networks.in
+
+FROM with-torch AS engine-cpu
+ARG TORCH=""
+ARG TORCH_INDEX=""
 RUN --mount=type=secret,id=pip.conf \
     --mount=type=secret,id=ca.pem \
     --mount=type=cache,target=/var/cache/pip \
     tools/bin/pip --python venv/bin/python3 install --no-deps --require-hashes \
         --only-binary :all: --no-compile --prefix engine -r requirements/engine.txt \
+    && if [ -n "${TORCH}" ]; then \
+        tools/bin/pip --python venv/bin/python3 install --only-binary :all: --no-compile \
+            --prefix engine -c requirements/pins.txt -r requirements/networks.in ${TORCH} \
+            ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"}; \
+    fi \
     && tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash engine/lib
 
 FROM packages AS code
@@ -121,21 +136,18 @@ FROM worker AS worker-cpu
 COPY --from=engine-cpu /app/engine /app/venv
 COPY --from=code /app/code /app/venv
 
-FROM packages AS engine-gpu
-# PyTorch is not needed yet (every network of the catalogue is an ONNX one) and doubles the image:
-# --build-arg TORCH="torch==2.13.0" adds it, from TORCH_INDEX if that is given.
+FROM with-torch AS engine-gpu
 ARG TORCH=""
 ARG TORCH_INDEX=""
 COPY requirements/gpu.in requirements/gpu.txt requirements/
 RUN --mount=type=secret,id=pip.conf \
     --mount=type=secret,id=ca.pem \
     --mount=type=cache,target=/var/cache/pip \
-    sed -n 's/^\([a-z][^ ]*==[^ ]*\).*/\1/p' requirements/worker.txt > requirements/pins.txt \
-    && if [ -z "${TORCH}" ]; then \
+    if [ -z "${TORCH}" ]; then \
         set -- --no-deps --require-hashes -r requirements/gpu.txt; \
     else \
-        set -- -c requirements/pins.txt -r requirements/gpu.in ${TORCH} \
-            ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"}; \
+        set -- -c requirements/pins.txt -r requirements/gpu.in -r requirements/networks.in \
+            ${TORCH} ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"}; \
     fi \
     && tools/bin/pip --python venv/bin/python3 install --only-binary :all: --no-compile \
         --prefix engine "$@" \

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,13 @@ from stemset.catalogue.entries import find
 from stemset.catalogue.entry import Checkpoint, Files, ModelEntry, PublishedFile
 from stemset.catalogue.installation import InstallProgress, install
 from stemset.catalogue.weights import installed, load_files
-from stemset.errors import InputNotFound, ModelCorrupt, ModelDownloadFailed, ModelNotInstalled
+from stemset.errors import (
+    InputNotFound,
+    ModelCorrupt,
+    ModelDownloadFailed,
+    ModelNotInstalled,
+    NoSpace,
+)
 
 DRUMS, REST = b"drums" * 20_000, b"all others" * 10_000
 
@@ -133,6 +140,36 @@ def test_files_of_a_folder_are_taken_without_a_request(
     assert contents(bag, tmp_path / "cache") == [DRUMS, b"th"]
     assert [web.asked for web in webs] == [[], []]
     assert (given / "drums.safetensors").read_bytes() == DRUMS
+
+
+def test_link_into_another_tools_cache_becomes_a_file_of_our_own(
+    bag: ModelEntry, tmp_path: Path
+) -> None:
+    """A hub's cache names blobs by links, and removing one there must not break a model here."""
+    given = tmp_path / "snapshot"
+    given.mkdir()
+    for name, content in (("drums.safetensors", DRUMS), ("rest.safetensors", REST)):
+        blob = tmp_path / f"blob of {name}"
+        blob.write_bytes(content)
+        (given / name).symlink_to(blob)
+
+    install(bag, tmp_path / "cache", folder=given)
+    for blob in tmp_path.glob("blob of *"):
+        blob.unlink()
+
+    assert contents(bag, tmp_path / "cache") == [DRUMS, REST]
+
+
+def test_full_disk_is_told_how_much_room_the_files_need(bag: ModelEntry, small_disk: Path) -> None:
+    room = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(bytes(room.f_bavail * room.f_bsize - len(DRUMS) * 3 // 2))
+
+    with pytest.raises(NoSpace, match=r"is full: make room for 1 MB, or"):
+        install(bag, small_disk)
+
+    (small_disk / "filler").unlink()
+    install(bag, small_disk)
+    assert contents(bag, small_disk) == [DRUMS, REST]
 
 
 def test_folder_that_is_missing_is_refused(bag: ModelEntry, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -562,14 +561,6 @@ def test_fetch_waits_as_long_as_the_server_asks(
     web.answers.append(Answer(status=429, headers={"Retry-After": "1"}))
     assert fetch(file, target) == SHA256
     assert web.asked[1].at_s - web.asked[0].at_s >= 1
-
-
-@pytest.mark.parametrize(
-    ("said", "pause_s"),
-    [("7", 7), ("3600", 60), ("Tue, 03 Feb 2026 10:00:00 GMT", 0), ("-1", 0), ("", 0)],
-)
-def test_advised_pause_is_within_reason(said: str, pause_s: float) -> None:
-    assert _fetch._advised_s(httpx.Response(429, headers={"Retry-After": said})) == pause_s
 
 
 def test_fetch_from_a_server_that_stays_busy_fails(

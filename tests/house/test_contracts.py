@@ -52,6 +52,7 @@ MAY_LOAD: dict[str, set[str]] = {
     "config": PYDANTIC,
     "dispatch": set(),
     "errors": set(),
+    "http_rules": set(),
     "jobs": set(),
     "lifeline": set(),
     "orders": set(),

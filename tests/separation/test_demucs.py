@@ -145,8 +145,7 @@ def half_and_back(network: torch.nn.Module) -> torch.nn.Module:
     return network
 
 
-def test_stem_without_the_others_is_the_networks_own(tmp_path: Path) -> None:
-    del tmp_path
+def test_stem_without_the_others_is_the_networks_own() -> None:
     only_other = plan_signals(parse_strategy({"_": "htdemucs_ft", "other": "other"}))
     whole = plan_signals(find_strategy("htdemucs_ft"))
 

@@ -4,7 +4,7 @@ from contextlib import closing
 import pytest
 
 from stemset.errors import AddressInUse, InvalidConfig
-from stemset.serving.listening import is_loopback, listen_on, url_of
+from stemset.serving.listening import listen_on, url_of
 
 
 def test_listening_on_port_0_takes_a_free_one_and_says_which():
@@ -40,16 +40,3 @@ def test_listening_on_a_taken_port_is_refused_with_the_port():
 def test_listening_on_no_address_of_this_machine_is_refused(host: str):
     with pytest.raises(InvalidConfig, match=host):
         listen_on(host, 0)
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
-def test_loopback_is_known_by_name_and_address(host: str):
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example", "127.0.0.1.example", "[::1]"],  # noqa: S104 - looked at, not bound
-)
-def test_other_hosts_are_not_loopback(host: str):
-    assert not is_loopback(host)

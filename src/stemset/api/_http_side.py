@@ -21,6 +21,7 @@ from stemset.api.streams import Streams
 from stemset.config import Settings
 from stemset.dispatch.connection import Connection, links_to
 from stemset.dispatch.threads import Threads
+from stemset.http_rules import is_loopback
 from stemset.jobs import tokens
 from stemset.jobs.computing import local_runner
 from stemset.jobs.coordination import Coordination
@@ -30,7 +31,6 @@ from stemset.jobs.listening import Listening
 from stemset.jobs.task import Workshop
 from stemset.orders.local import LocalRunner
 from stemset.orders.remote import RemoteRunner
-from stemset.serving.listening import is_loopback
 from stemset.storage.service_store import service_store
 from stemset.storage.store import open_store
 

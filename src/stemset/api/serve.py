@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING
 
 from stemset.config import Settings
 from stemset.errors import InvalidConfig, StemsetError
+from stemset.http_rules import is_loopback
 from stemset.jobs.migrate import migrate
 from stemset.orders.address import check_address
 from stemset.postgres.cluster import Cluster
 from stemset.postgres.data_lock import hold, take_turn
 from stemset.serving.foreign_logs import take_foreign_logs
-from stemset.serving.listening import is_loopback, listen_on, url_of
+from stemset.serving.listening import listen_on, url_of
 from stemset.serving.process_age import process_age_s
 from stemset.serving.stopping import told_to_stop
 from stemset.telemetry import configure_logs, get_logger

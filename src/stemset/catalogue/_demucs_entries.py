@@ -26,12 +26,10 @@ _SIX = "1fe631b72a0e3085a1660d7073deb1ed15592f23"
 _META = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
 
 _SLOTS = ("drums", "bass", "other", "vocals")
+_SIX_SLOTS = (*_SLOTS, "guitar", "piano")
 _HALF_PRECISION_BYTES = 84_023_856
-_RATE_HZ = 44_100
 _SEGMENT_FRAMES = 343_980  # 7.8 s
-_OVERLAP_FRAMES = 85_995  # a quarter
 _LONG_SEGMENT_FRAMES = 1_940_400  # 44 s
-_LONG_OVERLAP_FRAMES = 485_100
 
 _LICENCE = Licence(
     spdx=NOT_GRANTED,
@@ -64,117 +62,102 @@ def _checkpoint(
     )
 
 
-HTDEMUCS = ModelEntry(
-    name="htdemucs",
-    description="Drums, bass, other and vocals, Hybrid Transformer Demucs: good all round.",
-    network=Network.HTDEMUCS,
-    slots=_SLOTS,
-    closing_slot="other",
-    closing_is_estimated=True,
-    normalised=True,
-    rate_hz=_RATE_HZ,
-    chunk_frames=_SEGMENT_FRAMES,
-    overlap_frames=_OVERLAP_FRAMES,
-    source=Files(
-        (
-            _checkpoint(
-                _SLOTS,
-                "htdemucs",
-                "d3cb2f212d0652945fd033c26e1fbfdf9b6fbb9087aa6104def87f08b1016a81",
-                "955717e8-8726e21a",
-            ),
-        )
+def _entry(
+    name: str,
+    description: str,
+    checkpoints: tuple[Checkpoint, ...],
+    *,
+    slots: tuple[str, ...] = _SLOTS,
+    network: Network = Network.HTDEMUCS,
+    chunk_frames: int = _SEGMENT_FRAMES,
+    score_db: float | None = None,
+) -> ModelEntry:
+    scores = () if score_db is None else (Score("all four", score_db, _MULTISONG, _MVSEP),)
+    return ModelEntry(
+        name=name,
+        description=description,
+        network=network,
+        slots=slots,
+        closing_slot="other",
+        closing_is_estimated=True,
+        normalised=True,
+        rate_hz=44_100,
+        chunk_frames=chunk_frames,
+        overlap_frames=chunk_frames // 4,
+        source=Files(checkpoints),
+        licence=_LICENCE,
+        scores=scores,
+    )
+
+
+HTDEMUCS = _entry(
+    "htdemucs",
+    "Drums, bass, other and vocals, Hybrid Transformer Demucs: good all round.",
+    (
+        _checkpoint(
+            _SLOTS,
+            "htdemucs",
+            "d3cb2f212d0652945fd033c26e1fbfdf9b6fbb9087aa6104def87f08b1016a81",
+            "955717e8-8726e21a",
+        ),
     ),
-    licence=_LICENCE,
-    scores=(Score("all four", 9.16, _MULTISONG, _MVSEP),),
+    score_db=9.16,
 )
 
-HTDEMUCS_FT = ModelEntry(
-    name="htdemucs_ft",
-    description=(
-        "Drums, bass, other and vocals, a Hybrid Transformer Demucs tuned for each: better than "
-        "htdemucs, and four times its work unless fewer stems are asked for."
+HTDEMUCS_FT = _entry(
+    "htdemucs_ft",
+    "Drums, bass, other and vocals, a Hybrid Transformer Demucs tuned for each: better than "
+    "htdemucs, and four times its work unless fewer stems are asked for.",
+    (
+        _checkpoint(
+            ("drums",),
+            "htdemucs_ft-0",
+            "c971eb902178a60d1729f665254030497c1ce0e170726b6f957828b9db97d942",
+            "f7e0c4bc-ba3fe64a",
+        ),
+        _checkpoint(
+            ("bass",),
+            "htdemucs_ft-1",
+            "0bc9bc7b6d78ba666ef55e16b7c61236c1651139bd62aea507f07a883b96ea40",
+            "d12395a8-e57c48e6",
+        ),
+        _checkpoint(
+            ("other",),
+            "htdemucs_ft-2",
+            "08f6c794334b0e8643ec0e2b0fc2d1a25d61d6ac69027aa3842e004b8a165b8d",
+            "92cfc3b6-ef3bcb9c",
+        ),
+        _checkpoint(
+            ("vocals",),
+            "htdemucs_ft-3",
+            "24403c0ea6cec19432eb41334f506c94c15b611074c24e3be96861f2c6534da1",
+            "04573f0d-f3cf25b2",
+        ),
     ),
-    network=Network.HTDEMUCS,
-    slots=_SLOTS,
-    closing_slot="other",
-    closing_is_estimated=True,
-    normalised=True,
-    rate_hz=_RATE_HZ,
-    chunk_frames=_SEGMENT_FRAMES,
-    overlap_frames=_OVERLAP_FRAMES,
-    source=Files(
-        (
-            _checkpoint(
-                ("drums",),
-                "htdemucs_ft-0",
-                "c971eb902178a60d1729f665254030497c1ce0e170726b6f957828b9db97d942",
-                "f7e0c4bc-ba3fe64a",
-            ),
-            _checkpoint(
-                ("bass",),
-                "htdemucs_ft-1",
-                "0bc9bc7b6d78ba666ef55e16b7c61236c1651139bd62aea507f07a883b96ea40",
-                "d12395a8-e57c48e6",
-            ),
-            _checkpoint(
-                ("other",),
-                "htdemucs_ft-2",
-                "08f6c794334b0e8643ec0e2b0fc2d1a25d61d6ac69027aa3842e004b8a165b8d",
-                "92cfc3b6-ef3bcb9c",
-            ),
-            _checkpoint(
-                ("vocals",),
-                "htdemucs_ft-3",
-                "24403c0ea6cec19432eb41334f506c94c15b611074c24e3be96861f2c6534da1",
-                "04573f0d-f3cf25b2",
-            ),
-        )
-    ),
-    licence=_LICENCE,
-    scores=(Score("all four", 9.33, _MULTISONG, _MVSEP),),
+    score_db=9.33,
 )
 
-HTDEMUCS_6S = ModelEntry(
-    name="htdemucs_6s",
-    description="As htdemucs, with guitar and piano; the piano is weak.",
-    network=Network.HTDEMUCS,
-    slots=(*_SLOTS, "guitar", "piano"),
-    closing_slot="other",
-    closing_is_estimated=True,
-    normalised=True,
-    rate_hz=_RATE_HZ,
-    chunk_frames=_SEGMENT_FRAMES,
-    overlap_frames=_OVERLAP_FRAMES,
-    source=Files(
-        (
-            _checkpoint(
-                (*_SLOTS, "guitar", "piano"),
-                "htdemucs_6s",
-                "8eafdbe0e57e024825610a0800ea0186683c3423e248b320915aeaebb35edaf4",
-                "5c90dfd2-34c22ccb",
-                commit=_SIX,
-                size_bytes=54_884_136,
-            ),
-        )
+HTDEMUCS_6S = _entry(
+    "htdemucs_6s",
+    "As htdemucs, with guitar and piano; the piano is weak.",
+    (
+        _checkpoint(
+            _SIX_SLOTS,
+            "htdemucs_6s",
+            "8eafdbe0e57e024825610a0800ea0186683c3423e248b320915aeaebb35edaf4",
+            "5c90dfd2-34c22ccb",
+            commit=_SIX,
+            size_bytes=54_884_136,
+        ),
     ),
-    licence=_LICENCE,
+    slots=_SIX_SLOTS,
 )
 
-HDEMUCS_MMI = ModelEntry(
-    name="hdemucs_mmi",
-    description="Drums, bass, other and vocals, Hybrid Demucs: the lightest of the four-stem ones.",
+HDEMUCS_MMI = _entry(
+    "hdemucs_mmi",
+    "Drums, bass, other and vocals, Hybrid Demucs: the lightest of the four-stem ones.",
+    (Checkpoint(_SLOTS, (PublishedFile(f"{_META}/75fc33f5-1941ce65.th", "1941ce65"),)),),
     network=Network.HDEMUCS,
-    slots=_SLOTS,
-    closing_slot="other",
-    closing_is_estimated=True,
-    normalised=True,
-    rate_hz=_RATE_HZ,
     chunk_frames=_LONG_SEGMENT_FRAMES,
-    overlap_frames=_LONG_OVERLAP_FRAMES,
-    source=Files(
-        (Checkpoint(_SLOTS, (PublishedFile(f"{_META}/75fc33f5-1941ce65.th", "1941ce65"),)),)
-    ),
-    licence=_LICENCE,
-    scores=(Score("all four", 8.88, _MULTISONG, _MVSEP),),
+    score_db=8.88,
 )

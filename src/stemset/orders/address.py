@@ -1,11 +1,11 @@
 """The worker's address: whether orders may be sent there, and with what."""
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from stemset.errors import InvalidConfig, SecretMissing
+from stemset.http_rules import is_loopback
 from stemset.orders.signing import HOW_TO_MAKE_A_SECRET
 
 
@@ -34,7 +34,7 @@ def check_address(url: str, secrets: Sequence[str]) -> WorkerAddress:
         SecretMissing: It is on another machine, and there is nothing to sign orders with.
     """
     parts = _parsed(url)
-    if not _is_loopback(parts.hostname or ""):
+    if not is_loopback(parts.hostname or ""):
         _check_distant(parts, url, secrets)
     return WorkerAddress(url.rstrip("/"), tuple(secrets))
 
@@ -69,10 +69,3 @@ def _check_distant(parts: SplitResult, url: str, secrets: Sequence[str]) -> None
             f"Orders to {url} must be signed: set STEMSET_WORKER_SECRET to the "
             f"same value here and on the worker. {HOW_TO_MAKE_A_SECRET}"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -2,7 +2,6 @@
 
 import errno
 import socket
-from ipaddress import ip_address
 
 from stemset.errors import AddressInUse, InvalidConfig
 
@@ -48,11 +47,3 @@ def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """The address that was bound, as a URL."""
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine itself, without asking a name server."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.casefold() == "localhost"

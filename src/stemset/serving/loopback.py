@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
+from stemset.http_rules import is_loopback
 from stemset.serving.host_names import HostNamesOnly
-from stemset.serving.listening import is_loopback
 
 
 class LoopbackNamesOnly(HostNamesOnly):

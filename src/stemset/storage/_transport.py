@@ -14,6 +14,7 @@ from typing import TypeVar
 import httpx
 
 from stemset.errors import LinkExpired, StemsetError, StorageRefused, StorageUnavailable
+from stemset.http_rules import advised_pause_s
 from stemset.storage._refusals import code_in, passes, refusal
 from stemset.storage._sigv4 import is_expired
 
@@ -173,7 +174,7 @@ class _Refused:
                 status in {httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN}
                 and ("expired" in text.lower() or is_expired(url, datetime.now(UTC)))
             ),
-            advised_s=_advised_s(response),
+            advised_s=advised_pause_s(response.headers, at_most_s=_LONGEST_ADVISED_PAUSE_S),
         )
 
     def settle(self, link: Link, patience: Patience) -> None:
@@ -199,9 +200,3 @@ def _headers(body: Body) -> dict[str, str]:
 def _unreachable(error: httpx.TransportError, what: str) -> StorageUnavailable:
     reason = str(error).rstrip(".") or type(error).__name__
     return StorageUnavailable(f"The bucket is out of reach for {what}: {reason}.")
-
-
-def _advised_s(response: httpx.Response) -> float:
-    """The pause that ``Retry-After`` asks for, within reason; a date counts as none."""
-    text = response.headers.get("Retry-After", "")
-    return min(float(text), _LONGEST_ADVISED_PAUSE_S) if text.isascii() and text.isdigit() else 0.0

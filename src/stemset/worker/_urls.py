@@ -4,7 +4,7 @@ import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from stemset.errors import InvalidOrder
-from stemset.serving.listening import is_loopback
+from stemset.http_rules import is_loopback
 
 # What a URL may consist of: anything else is read differently by different parsers.
 _PLAIN = re.compile(r"[!-\[\]-~]{1,8192}")

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from stemset.catalogue.strategies import DEFAULT_STRATEGY
 from stemset.config import Settings
 from stemset.errors import InvalidConfig, InvalidOrder, SecretMissing, StorageNotConfigured
+from stemset.http_rules import is_loopback
 from stemset.orders.messages import ComputingSettings
 from stemset.orders.signing import HOW_TO_MAKE_A_SECRET
 from stemset.orders.supervisor import COMMAND, Supervisor
 from stemset.serving.foreign_logs import take_foreign_logs
-from stemset.serving.listening import is_loopback, listen_on, url_of
+from stemset.serving.listening import listen_on, url_of
 from stemset.serving.process_age import process_age_s
 from stemset.serving.stopping import told_to_stop
 from stemset.telemetry import configure_logs, get_logger
