@@ -11,15 +11,18 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from stemset.catalogue.entry import Files, ModelEntry
+from stemset.catalogue.entry import Files, ModelEntry, Network
 from stemset.catalogue.weights import RECORD_FILE, InstalledModel
-from stemset.separation.networks.demucs import build
+from stemset.separation.networks import demucs, roformer
+
+_ROFORMERS = (Network.MEL_BAND_ROFORMER, Network.BS_ROFORMER)
 
 
 def random_network(entry: ModelEntry, seed: int = 0) -> torch.nn.Module:
     """A network of the released size."""
     torch.manual_seed(seed)
-    return build(entry)
+    family = roformer if entry.network in _ROFORMERS else demucs
+    return family.build(entry)
 
 
 def install_stand_in(entry: ModelEntry, cache: Path) -> None:

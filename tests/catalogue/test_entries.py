@@ -9,6 +9,13 @@ def test_find_known_name_gives_its_entry() -> None:
     assert find("spleeter-2stems").slots == ("vocals", "accompaniment")
 
 
+def test_find_alias_gives_the_entry_and_no_two_entries_share_a_name() -> None:
+    assert find("vocals_mel_band_roformer.ckpt").name == "melband_roformer_kim"
+    assert find("model_bs_roformer_ep_317_sdr_12.9755.ckpt").name == "bs_roformer_ep317"
+    names = [name for entry in CATALOGUE.values() for name in (entry.name, *entry.aliases)]
+    assert len(set(names)) == len(names)
+
+
 def test_find_misspelt_name_says_what_may_be_meant_and_what_there_is() -> None:
     with pytest.raises(UnknownModel) as caught:
         find("spleeter-2stem")
@@ -26,7 +33,7 @@ def test_find_foreign_name_guesses_nothing() -> None:
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.name)
 def test_entry_of_the_catalogue_is_consistent(entry: ModelEntry) -> None:
     assert entry.closing_slot is None or entry.closing_slot in entry.slots
-    assert 0 < 2 * entry.overlap_frames < entry.chunk_frames
+    assert 0 < 2 * entry.overlap_frames <= entry.chunk_frames
     assert entry.licence.attribution
     assert entry.licence.read_at
 

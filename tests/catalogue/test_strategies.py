@@ -1,6 +1,14 @@
 import pytest
 
-from stemset.catalogue.strategies import BUILT_IN, Leaf, Node, find_strategy, only, parse_strategy
+from stemset.catalogue.strategies import (
+    BUILT_IN,
+    Leaf,
+    Node,
+    find_strategy,
+    only,
+    parse_strategy,
+    terms,
+)
 from stemset.errors import InvalidStrategy, UnknownStrategy
 
 TWO_DEEP = {
@@ -33,12 +41,31 @@ def test_parse_strategy_of_two_nodes_gives_the_tree() -> None:
         ({"_": "spleeter-2stems", "vocals": ""}, "cannot name a stem"),
         ({"_": "spleeter-2stems", "vocals": ["a"]}, "expected a stem's name or a mapping"),
         ({"_": "spleeter-2stems", 7: "a"}, "there is no slot 7"),
+        ({"_": "htdemucs", "drums+drums": "d"}, r"'drums\+drums'.*and sums as drums\+bass\."),
+        ({"_": "htdemucs", "not_drums+": "d"}, r"there is no slot 'not_drums\+'"),
+        ({"_": "htdemucs", "drums+not_bass": "d"}, r"there is no slot 'drums\+not_bass'"),
         (None, "expected a stem's name or a mapping"),
     ],
 )
 def test_parse_strategy_that_is_illegal_names_the_place(tree: object, says: str) -> None:
     with pytest.raises(InvalidStrategy, match=says):
         parse_strategy(tree, "mine")
+
+
+@pytest.mark.parametrize("slot", ["drums+bass", "not_drums+bass", "not_other"])
+def test_parse_strategy_of_a_sum_keeps_it_as_written(slot: str) -> None:
+    tree = {"_": "htdemucs", slot: "band"}
+    assert parse_strategy(tree).tree() == tree
+
+
+def test_terms_are_the_slots_of_a_sum() -> None:
+    assert terms("drums") == (("drums",), False)
+    assert terms("not_drums+bass") == (("drums", "bass"), True)
+
+
+def test_model_by_another_name_is_written_by_its_own() -> None:
+    strategy = parse_strategy({"_": "vocals_mel_band_roformer.ckpt", "vocals": "vocals"})
+    assert strategy.models() == ("melband_roformer_kim",)
 
 
 def test_parse_strategy_that_is_too_deep_is_refused() -> None:

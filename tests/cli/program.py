@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +30,10 @@ class Ended:
 class Stemset(Protocol):
     def __call__(self, *arguments: object, env: Mapping[str, str] | None = None) -> Ended: ...
 
+    def on_a_terminal(
+        self, *arguments: object, typed: str = "", env: Mapping[str, str] | None = None
+    ) -> Ended: ...
+
     def start(self, *arguments: object) -> "subprocess.Popen[bytes]": ...
 
 
@@ -50,6 +56,29 @@ class Program:
             ended.stdout.decode("utf-8", "replace"),
             ended.stderr.decode("utf-8", "replace"),
         )
+
+    def on_a_terminal(
+        self, *arguments: object, typed: str = "", env: Mapping[str, str] | None = None
+    ) -> Ended:
+        """Run it as a person at a terminal does; all that is shown comes as output."""
+        ours, its = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stemset", *(os.fspath(a) for a in arguments)],  # type: ignore[arg-type]
+            cwd=self.folder,
+            env={**_environment(), "COLUMNS": "200", **(env or {})},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+        )
+        os.close(its)
+        os.write(ours, typed.encode())
+        shown = b""
+        with suppress(OSError):  # what Linux says when the other end is closed
+            while block := os.read(ours, 1 << 16):
+                shown += block
+        os.close(ours)
+        return Ended(process.wait(timeout=120), shown.decode("utf-8", "replace"), "")
 
     def start(self, *arguments: object) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

@@ -124,6 +124,34 @@ def test_models_install_of_an_unknown_model_lists_the_known(stemset: Stemset) ->
     assert "Did you mean spleeter-2stems" in ended.err
 
 
+def test_models_install_asks_before_weights_come_that_nobody_granted(
+    stemset: Stemset, tmp_path: Path
+) -> None:
+    nowhere = {"STEMSET_MODEL_DIR": str(tmp_path / "models"), "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+    refused = stemset.on_a_terminal("models", "install", "htdemucs", typed="n\n", env=nowhere)
+
+    assert refused.code == 1
+    assert "84 MB from https://" in refused.out
+    assert "licence none stated" in refused.out
+    assert "Install it?" in refused.out
+    assert "Nothing was installed." in refused.out
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(("words", "typed"), [((), "y\n"), (("--yes",), "")])
+def test_models_install_goes_on_with_consent(
+    stemset: Stemset, tmp_path: Path, words: tuple[str, ...], typed: str
+) -> None:
+    ended = stemset.on_a_terminal(
+        "models", "install", "htdemucs", *words, "--from", "no such folder", typed=typed,
+        env={"STEMSET_MODEL_DIR": str(tmp_path / "models")},
+    )  # fmt: skip
+
+    assert "There is no folder no such folder" in ended.out
+    assert ("Install it?" in ended.out) == bool(typed)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_script_is_for_the_named_shell(stemset: Stemset, shell: str) -> None:
     ended = stemset("completion", shell)

@@ -276,3 +276,27 @@ def test_split_onto_a_full_disk_says_so_and_leaves_nothing(
     assert "[no_space]" in ended.err
     assert "Traceback" not in ended.err
     assert outputs(small_disk / "stems") == []
+
+
+def test_default_strategy_on_a_terminal_is_told_of_a_better_one(
+    stemset: Stemset, take: Path
+) -> None:
+    by_hand = stemset.on_a_terminal("split", take)
+    other = stemset.on_a_terminal("split", take, "-s", "vocals-only", "-o", "other")
+    script = stemset("split", take, "-o", "script")
+
+    assert [ended.code for ended in (by_hand, other, script)] == [0, 0, 0]
+    assert "tip: htdemucs makes better stems" in by_hand.out
+    assert "(84 MB, licence none stated): stemset models install htdemucs" in by_hand.out
+    assert "tip:" not in other.out + script.out + script.err
+
+
+def test_clipped_recording_is_told(
+    stemset: Stemset, tmp_path: Path, song: NDArray[np.float32]
+) -> None:
+    write_take(tmp_path / "loud.wav", np.clip(4 * song[:, :88_200], -1, 1))
+
+    ended = stemset("split", "loud.wav")
+
+    assert ended.code == 0, ended.err
+    assert "note: The recording sounds clipped: it stays at full scale in " in ended.out

@@ -12,13 +12,18 @@ from stand_in_weights import install_stand_in
 from stemset.catalogue.entries import find
 
 pytestmark = pytest.mark.slow
+STRATEGIES = {
+    "hdemucs_mmi": ["hdemucs_mmi"],
+    "htdemucs_ft": ["htdemucs_ft"],
+    "vocals-then-ft": ["melband_roformer_kim", "htdemucs_ft"],
+}
 FOUR = {"vocals", "drums", "bass", "other"}
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("models")
-    for name in ("htdemucs_ft", "hdemucs_mmi"):
+    for name in ("htdemucs_ft", "hdemucs_mmi", "melband_roformer_kim"):
         install_stand_in(find(name), cache)
     return cache
 
@@ -32,10 +37,10 @@ def test_config_with_the_strategies_makes_stems_that_add_up(
         "profiles:\n"
         + "".join(
             f"- {{name: {name}, source_folder: takes, strategy: {name}, output: {{format: wav}}}}\n"
-            for name in ("hdemucs_mmi", "htdemucs_ft")
+            for name in STRATEGIES
         )
     )
-    for name in ("hdemucs_mmi", "htdemucs_ft"):
+    for name, used in STRATEGIES.items():
         ended = stemset("process", name, env={"STEMSET_MODEL_DIR": str(models)})
 
         assert ended.code == 0, ended.err
@@ -43,7 +48,9 @@ def test_config_with_the_strategies_makes_stems_that_add_up(
         metadata = json.loads((output / "metadata.json").read_text("utf-8"))
         assert set(metadata["stems"]) == FOUR
         assert metadata["sum_to_mix"]["closing_stem"] == "other"
-        assert [model["name"] for model in metadata["models"]] == [name]
+        assert [model["name"] for model in metadata["models"]] == used
+        assert {"torch", "demucs"} <= set(metadata["versions"])
+        assert "onnxruntime" not in metadata["versions"]
         verified = stemset("verify", str(output), "takes/take.wav")
         assert verified.code == 0, verified.err
 

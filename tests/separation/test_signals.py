@@ -1,5 +1,5 @@
 from stemset.catalogue.strategies import find_strategy, parse_strategy
-from stemset.separation.signals import ClosingStem, SignalPlan, plan_signals
+from stemset.separation.signals import ClosingStem, Combination, SignalPlan, plan_signals
 
 MODEL = "spleeter-2stems"
 
@@ -74,3 +74,35 @@ def test_plan_in_the_original_manner_takes_every_stem_from_the_network() -> None
 
     assert signals.closing is None
     assert signals.network_slots() == {MODEL: frozenset({"vocals", "accompaniment"})}
+
+
+def test_plan_of_a_sum_and_what_it_leaves_closes_over_the_sum() -> None:
+    signals = plan({"_": "htdemucs_ft", "drums+bass": "rhythm", "not_drums+bass": "band"})
+
+    assert signals.closing == ClosingStem("band", (("drums",), ("bass",)))
+    assert signals.adds_up
+    assert signals.network_slots() == {"htdemucs_ft": {"drums", "bass"}}
+    rhythm = next(each for each in signals.root.outputs if each.signal == ("drums+bass",))
+    assert rhythm.combination == Combination(0, {"drums": 1, "bass": 1})
+
+
+def test_sum_with_the_slot_that_closes_is_the_input_minus_the_others() -> None:
+    everything = {"drums": "d", "bass": "b", "vocals": "v", "other": "o"}
+    signals = plan({"_": "htdemucs", **everything, "bass+other": "band"})
+
+    band = next(each for each in signals.root.outputs if each.signal == ("bass+other",))
+    assert band.combination == Combination(1, {"drums": -1, "vocals": -1})
+
+
+def test_better_vocals_leave_the_rest_to_the_specialists_and_add_up() -> None:
+    signals = plan_signals(find_strategy("vocals-then-ft"))
+
+    assert signals.names == ("vocals", "drums", "bass", "other")
+    assert signals.adds_up
+    assert signals.closing == ClosingStem(
+        "other", (("vocals",), ("not_vocals", "drums"), ("not_vocals", "bass"))
+    )
+    assert signals.network_slots() == {
+        "melband_roformer_kim": {"vocals"},
+        "htdemucs_ft": {"drums", "bass"},
+    }

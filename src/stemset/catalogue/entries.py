@@ -9,24 +9,34 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from stemset.catalogue._demucs_entries import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, HTDEMUCS_FT
+from stemset.catalogue._roformer_entries import BS_ROFORMER_EP317, MELBAND_ROFORMER_KIM
 from stemset.catalogue._spleeter_entries import SPLEETER_2STEMS
 from stemset.catalogue.entry import NOT_GRANTED, ModelEntry
 from stemset.errors import LicenceRefused, UnknownModel
 
-_ALL = (SPLEETER_2STEMS, HTDEMUCS, HTDEMUCS_FT, HTDEMUCS_6S, HDEMUCS_MMI)
+_ALL = (
+    SPLEETER_2STEMS,
+    HTDEMUCS,
+    HTDEMUCS_FT,
+    HTDEMUCS_6S,
+    HDEMUCS_MMI,
+    MELBAND_ROFORMER_KIM,
+    BS_ROFORMER_EP317,
+)
 
 CATALOGUE: Mapping[str, ModelEntry] = MappingProxyType({entry.name: entry for entry in _ALL})
+_BY_ALIAS = {alias: entry for entry in _ALL for alias in entry.aliases}
 
 
 def find(name: str) -> ModelEntry:
-    """Look a model up by its name.
+    """Look a model up by its name or an alias of it.
 
     Raises:
         UnknownModel: The catalogue has none of this name; the message lists those it has.
     """
-    if entry := CATALOGUE.get(name):
+    if entry := CATALOGUE.get(name) or _BY_ALIAS.get(name):
         return entry
-    meant = get_close_matches(name, CATALOGUE, n=1)
+    meant = get_close_matches(name, (*CATALOGUE, *_BY_ALIAS), n=1)
     hint = f" Did you mean {meant[0]}?" if meant else ""
     raise UnknownModel(f"There is no model {name!r}.{hint} Known models: {', '.join(CATALOGUE)}.")
 

@@ -15,6 +15,8 @@ class Network(StrEnum):
     SPLEETER = "spleeter"
     HTDEMUCS = "htdemucs"
     HDEMUCS = "hdemucs"
+    MEL_BAND_ROFORMER = "mel-band-roformer"
+    BS_ROFORMER = "bs-roformer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class ModelEntry:
         closing_is_estimated: Whether the network estimates the closing slot as well, and may do
             so at a cost: it is then what the others leave only where all of them are computed.
         normalised: Whether the network wants a recording with a mean of 0 and a deviation of 1.
+        aliases: Further names that configurations may use.
     """
 
     name: str
@@ -193,3 +196,4 @@ class ModelEntry:
     scores: tuple[Score, ...] = field(default=())
     closing_is_estimated: bool = False
     normalised: bool = False
+    aliases: tuple[str, ...] = ()

@@ -5,8 +5,8 @@ As written in a configuration::
     {_: spleeter-2stems, vocals: vocals, accompaniment: {_: other-model, drums: drums}}
 
 A node names its model under ``_``; every other key is a slot, its value the name of a stem or a
-further node. Slots that are not listed are dropped. ``not_<slot>`` is always legal and means the
-node's input minus that slot.
+further node. Slots that are not listed are dropped. ``<slot>+<slot>`` is a sum, ``not_<slot>`` is
+the node's input minus that slot, ``not_<slot>+<slot>`` is the input minus both.
 """
 
 import re
@@ -17,7 +17,8 @@ from types import MappingProxyType
 from stemset.catalogue.entries import find
 from stemset.errors import InvalidStrategy, UnknownModel, UnknownStrategy
 
-COMPLEMENT_PREFIX = "not_"
+_COMPLEMENT_PREFIX = "not_"
+_PLUS = "+"
 DEFAULT_STRATEGY = "spleeter-2stems"
 
 _MODEL_KEY = "_"
@@ -143,14 +144,27 @@ def _parse_node(tree: object, place: str, depth: int) -> Node:
         raise InvalidStrategy(
             f"{place}: no slot of {model} is listed; it has {', '.join(entry.slots)}."
         )
-    return Node(model, slots)
+    return Node(entry.name, slots)
+
+
+def terms(slot: str) -> tuple[tuple[str, ...], bool]:
+    """Take a slot, as it is written in a strategy, apart.
+
+    Returns:
+        The network's slots that are added up, and whether what they leave of the input is meant.
+    """
+    is_complement = slot.startswith(_COMPLEMENT_PREFIX)
+    return tuple(slot.removeprefix(_COMPLEMENT_PREFIX).split(_PLUS)), is_complement
 
 
 def _check_slot(slot: object, known: tuple[str, ...], place: str) -> str:
-    if isinstance(slot, str) and slot.removeprefix(COMPLEMENT_PREFIX) in known:
-        return slot
-    legal = ", ".join((*known, *(COMPLEMENT_PREFIX + name for name in known)))
-    raise InvalidStrategy(f"{place}: there is no slot {slot!r}; the model has {legal}.")
+    if isinstance(slot, str):
+        names, _ = terms(slot)
+        if len(set(names)) == len(names) and set(names) <= set(known):
+            return slot
+    legal = ", ".join((*known, *(_COMPLEMENT_PREFIX + name for name in known)))
+    sums = f", and sums as {_PLUS.join(known[:2])}" if len(known) > 1 else ""
+    raise InvalidStrategy(f"{place}: there is no slot {slot!r}; the model has {legal}{sums}.")
 
 
 def _parse_target(target: object, place: str, depth: int) -> Node | Leaf:
@@ -180,6 +194,7 @@ def _models(node: Node) -> Iterator[str]:
 
 
 _FOUR_STEM_MODELS = ("htdemucs", "htdemucs_ft", "hdemucs_mmi")
+_VOCALS_MODELS = ("melband_roformer_kim", "bs_roformer_ep317")
 _FOUR_STEMS = {"vocals": "vocals", "drums": "drums", "bass": "bass", "other": "other"}
 
 BUILT_IN: Mapping[str, Node] = MappingProxyType(
@@ -199,6 +214,20 @@ BUILT_IN: Mapping[str, Node] = MappingProxyType(
                 **_FOUR_STEMS,
                 "guitar": "guitar",
                 "piano": "piano",
+            },
+            **{
+                model: {"_": model, "vocals": "vocals", "not_vocals": "accompaniment"}
+                for model in _VOCALS_MODELS
+            },
+            "vocals-then-ft": {
+                "_": "melband_roformer_kim",
+                "vocals": "vocals",
+                "not_vocals": {
+                    "_": "htdemucs_ft",
+                    "drums": "drums",
+                    "bass": "bass",
+                    "not_drums+bass": "other",
+                },
             },
         }.items()
     }

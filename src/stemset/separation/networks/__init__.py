@@ -36,6 +36,10 @@ def load_network(
 
         (graph,) = weights
         return Spleeter(entry, graph.path, slots, threads=threads, original_manner=original_manner)
+    if entry.network in {Family.MEL_BAND_ROFORMER, Family.BS_ROFORMER}:
+        from stemset.separation.networks.roformer import Roformer  # noqa: PLC0415
+
+        return Roformer(entry, weights, slots, threads=threads)
     from stemset.separation.networks.demucs import Demucs  # noqa: PLC0415
 
     return Demucs(entry, weights, slots, threads=threads)

@@ -26,7 +26,7 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
 
     Args:
         network: A network that was built; it keeps its own precision.
-        path: A ``.safetensors`` file, or a checkpoint of demucs.
+        path: A ``.safetensors`` file, a checkpoint of demucs, or one that is the state alone.
 
     Raises:
         ModelCorrupt: The file holds something else.
@@ -46,6 +46,7 @@ def _read(path: Path) -> State:
             package: object = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ModelCorrupt(f"{path.name} cannot be read as weights: {error}") from error
-    if not isinstance(package, dict) or "state" not in package:
-        raise ModelCorrupt(f"{path.name} is no checkpoint of demucs.")
-    return cast("State", package["state"])
+    state = package.get("state", package) if isinstance(package, dict) else None
+    if not isinstance(state, dict) or not all(torch.is_tensor(value) for value in state.values()):
+        raise ModelCorrupt(f"{path.name} is no checkpoint with the state of a network.")
+    return cast("State", state)

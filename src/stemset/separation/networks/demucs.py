@@ -14,7 +14,7 @@ import numpy as np
 from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
-from stemset.errors import MissingDependency, NetworkFailed
+from stemset.errors import MissingDependency
 from stemset.separation.network import Fade, LastChunk, Samples
 
 try:
@@ -27,6 +27,7 @@ except ImportError as error:
         f"({error}). Install them with: pip install 'stemset[torch]'"
     ) from error
 
+from stemset.separation.networks._torch import computing, device_for
 from stemset.separation.networks._torch_weights import load_weights
 
 # Source: the arguments that stand in the published checkpoints. The networks that they make have
@@ -96,23 +97,19 @@ class Demucs:
         is_hybrid = entry.network is Family.HDEMUCS
         self.last_chunk = LastChunk.SHORT if is_hybrid else LastChunk.CENTRED
         self.normalised = entry.normalised
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        torch.set_num_threads(threads)
+        self.device = device_for(threads)
         self._members = [self._member(entry, file) for file in weights]
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks: ``(batch, 2, frames)`` to ``(batch, slots, 2, frames)``."""
         batch, channels, frames = mix.shape
         stems = np.empty((batch, len(self.slots), channels, frames), np.float32)
-        try:
-            with torch.inference_mode():
-                chunks = torch.from_numpy(mix).to(self.device)
-                for member in self._members:
-                    sources = cast("torch.Tensor", member.network(chunks)).cpu().numpy()
-                    for slot, source in member.places:
-                        stems[:, slot] = sources[:, source]
-        except (RuntimeError, MemoryError) as error:
-            raise NetworkFailed(f"The network failed while it computed: {error}") from error
+        with computing():
+            chunks = torch.from_numpy(mix).to(self.device)
+            for member in self._members:
+                sources = cast("torch.Tensor", member.network(chunks)).cpu().numpy()
+                for slot, source in member.places:
+                    stems[:, slot] = sources[:, source]
         return stems
 
     def _member(self, entry: ModelEntry, file: WeightsFile) -> _Member:
