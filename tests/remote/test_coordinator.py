@@ -11,7 +11,9 @@ from remote_run import Remote, Take
 
 from stemset.cli.batch import Batch, run_batch
 from stemset.cli.remote.meter import Meter
+from stemset.cli.remote.survey import RemoteJob
 from stemset.cli.report import make_report
+from stemset.dispatch.standing import Whole
 from stemset.errors import (
     AttemptUsed,
     ClockSkewed,
@@ -28,10 +30,10 @@ from stemset.pipeline.output import making_output, read_metadata
 from stemset.pipeline.plan import identify
 from stemset.pipeline.verify import verify_output
 from stemset.storage.exchange import Wanted
-from stemset.storage.keys import AttemptFolder, attempt_folder
+from stemset.storage.keys import MANIFEST, AttemptFolder, attempt_folder
 from stemset.storage.outputs import read_manifest
 from stemset.storage.settings import StoreSettings
-from stemset.storage.store import open_store
+from stemset.storage.store import Store, open_store
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -131,6 +133,32 @@ def test_remote_run_fetches_what_stands_and_orders_nothing(remote: Remote, take:
     assert len(remote.worker.orders) == 1
     assert verify_output(remote.output(), path).problems == ()
     assert remote.woken == ["woken"]
+
+
+def test_attempt_that_ends_while_the_next_run_looks_is_joined_and_not_made_again(
+    remote: Remote, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = take()
+    remote(path)
+    shutil.rmtree(remote.media)
+    next(remote.bucket.glob("outputs/far/*/metadata.json")).unlink()
+    (manifest,) = remote.bucket.glob(f"outputs/far/*/*-1/{MANIFEST}")
+    content = manifest.read_bytes()
+    manifest.unlink()
+    look = RemoteJob.find_standing
+
+    def it_ends_right_after_the_look(job: RemoteJob, store: Store) -> Whole | None:
+        found = look(job, store)
+        manifest.write_bytes(content)
+        return found
+
+    monkeypatch.setattr(RemoteJob, "find_standing", it_ends_right_after_the_look)
+    ran = remote(path)
+
+    assert ran.code == 0
+    assert [order.attempt for order in remote.worker.orders] == [1, 1]
+    assert len(remote.attempts()) == 1
+    assert verify_output(remote.output(), path).problems == ()
 
 
 def test_remote_run_publishes_what_was_left_unpublished(remote: Remote, take: Take) -> None:

@@ -7,7 +7,7 @@ from stemset.cli.progress import OnProgress, Phase, RemoteProgress
 from stemset.dispatch.attempt import follow
 from stemset.dispatch.budget import Budget
 from stemset.dispatch.connection import Connection
-from stemset.dispatch.standing import Whole, attempt_to_order
+from stemset.dispatch.standing import Whole
 from stemset.dispatch.threads import Threads
 from stemset.dispatch.wish import Wish
 from stemset.orders.messages import Failure, Report
@@ -32,6 +32,7 @@ class Attempts:
         wish: Wish,
         connection: Connection,
         threads: Threads,
+        first: int,
         *,
         on_progress: OnProgress,
         on_ordered: Callable[[int], None],
@@ -42,6 +43,7 @@ class Attempts:
             wish: What to order.
             connection: The bucket and the worker.
             threads: Threads for what blocks.
+            first: Number of the attempt to begin with.
             on_progress: Told how far the worker is.
             on_ordered: Told the number of each attempt.
         """
@@ -51,7 +53,7 @@ class Attempts:
         self._on_progress = on_progress
         self._on_ordered = on_ordered
         self._budget = Budget()
-        self._number: int | None = None
+        self._next_number = first
 
     async def until_whole(self) -> Whole:
         """Order until an attempt is whole; called again, go on with the next number.
@@ -62,7 +64,7 @@ class Attempts:
             StemsetError: What the worker failed with, the third time if it could be retried.
         """
         while True:
-            outcome = await self._attempt(await self._next_folder())
+            outcome = await self._attempt(self._next_folder())
             if isinstance(outcome, Whole):
                 return outcome
             self._budget = self._budget.after(outcome)
@@ -76,19 +78,10 @@ class Attempts:
             self._connection, self._wish, folder, self._threads, on_report=self._pass_on
         )
 
-    async def _next_folder(self) -> AttemptFolder:
-        wish = self._wish
-        if self._number is None:
-            self._number = await self._threads.run(
-                attempt_to_order,
-                self._connection.store,
-                profile=wish.profile,
-                output_name=wish.output_name,
-                job_id=wish.job_id,
-            )
-        else:
-            self._number += 1
-        return attempt_folder(wish.profile, wish.output_name, wish.job_id, self._number)
+    def _next_folder(self) -> AttemptFolder:
+        wish, number = self._wish, self._next_number
+        self._next_number += 1
+        return attempt_folder(wish.profile, wish.output_name, wish.job_id, number)
 
     def _pass_on(self, report: Report) -> None:
         if report.phase is not None:

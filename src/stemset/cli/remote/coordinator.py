@@ -104,6 +104,9 @@ class Coordinator:
             if wanted is None:
                 return None
             self._report.planned(wanted.job, wanted.job_id)
+            # Before the look at what stands: an attempt that ends between the two is joined then,
+            # and not made again.
+            first = await self._threads.run(wanted.attempt_to_order, self._store)
             if not self._batch.force and (
                 whole := await self._threads.run(wanted.find_standing, self._store)
             ):
@@ -111,7 +114,7 @@ class Coordinator:
                 return wanted, whole
             key = await self._place(wanted)
         async with self._working:
-            return wanted, await self._order(wanted, key)
+            return wanted, await self._order(wanted, key, first)
 
     def _survey(self, path: Path) -> RemoteJob | None:
         recording = look_at(self._batch, path, self._report, self._tally)
@@ -149,8 +152,8 @@ class Coordinator:
                 meter,
             )
 
-    async def _order(self, wanted: RemoteJob, key: str) -> Whole:
-        """Have the worker make the stems."""
+    async def _order(self, wanted: RemoteJob, key: str, first: int) -> Whole:
+        """Have the worker make the stems, beginning with this attempt."""
         self._stop_waking()  # from here on the runner does it
         with self._report.progress(wanted.job, wanted.job_id) as show:
 
@@ -163,6 +166,7 @@ class Coordinator:
                 wanted.wish(self._batch.choice, key, self._batch.limits.max_duration_s),
                 self._connection,
                 self._threads,
+                first,
                 on_progress=on_progress,
                 on_ordered=lambda n: self._report.ordered(wanted.job, wanted.job_id, n),
             )
