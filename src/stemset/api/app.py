@@ -17,6 +17,7 @@ from stemset.api._observed import Observed
 from stemset.api._tokens import Tokens
 from stemset.api.doors import Door, Through
 from stemset.api.exports.desk import Exports
+from stemset.api.installing import Installing
 from stemset.api.limits import Limits
 from stemset.api.openapi import document
 from stemset.api.origins import OwnOriginOnly
@@ -28,6 +29,7 @@ from stemset.api.routes import (
     health,
     jobs,
     media,
+    models,
     outputs,
     pairing,
     process,
@@ -51,6 +53,7 @@ ROUTES = (
     media,
     events,
     profiles,
+    models,
     pairing,
     callbacks,
     health,
@@ -81,6 +84,7 @@ def make_inside(service: Service, streams: Streams, pairing: Pairing | None) -> 
     routes.state.tokens = Tokens(service.database)
     routes.state.exports = Exports(service)
     routes.state.pairing = pairing
+    routes.state.installing = Installing()
     routes.router.default = page.Page(page.BUILT, service.store_settings, routes.router.default)
     return OwnOriginOnly(Limits(routes), service.settings.backend_url)
 

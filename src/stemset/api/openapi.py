@@ -31,6 +31,7 @@ TAGS = [
     {"name": "media", "description": "Bytes to play and to download."},
     {"name": "events", "description": "What changes, as it changes."},
     {"name": "profiles", "description": "What can be asked for."},
+    {"name": "models", "description": "What does the work, and whether it is here."},
     {"name": "pairing", "description": "Phones on the same network."},
     {"name": "worker", "description": "For workers, not for people."},
     {"name": "health", "description": "For whoever keeps the service running."},

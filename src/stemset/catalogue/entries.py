@@ -41,6 +41,12 @@ def find(name: str) -> ModelEntry:
     raise UnknownModel(f"There is no model {name!r}.{hint} Known models: {', '.join(CATALOGUE)}.")
 
 
+def is_allowed(entry: ModelEntry, allowed: Collection[str] | None) -> bool:
+    """Whether a model's licence is among the allowed ones; see ``check_licence``."""
+    spdx = entry.licence.spdx.casefold()
+    return allowed is None or spdx in {name.casefold() for name in allowed}
+
+
 def check_licence(entry: ModelEntry, allowed: Collection[str] | None) -> None:
     """Refuse a model whose licence is not among the allowed ones.
 
@@ -51,7 +57,7 @@ def check_licence(entry: ModelEntry, allowed: Collection[str] | None) -> None:
     Raises:
         LicenceRefused: The model's licence is not allowed.
     """
-    if allowed is None or entry.licence.spdx.casefold() in {name.casefold() for name in allowed}:
+    if allowed is None or is_allowed(entry, allowed):
         return
     spdx = entry.licence.spdx
     terms = "given without written terms" if spdx == NOT_GRANTED else f"under {spdx}"

@@ -14,7 +14,12 @@ from stemset.errors import ConfigNotFound, InvalidConfig, MissingVariable
 
 DEFAULT_FILE = "config.yaml"
 
-_BUILT_IN = {"profiles": [{"name": "default", "source_folder": "."}]}
+_BUILT_IN = {
+    "profiles": [
+        {"name": "default", "source_folder": "."},
+        {"name": "four-stems", "source_folder": ".", "strategy": "htdemucs"},
+    ]
+}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

@@ -32,10 +32,14 @@ class Caller:
     scope: Scope
     profiles: frozenset[str] | None = None
 
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller may do what needs a scope."""
+        order = list(Scope)
+        return order.index(self.scope) >= order.index(scope)
+
     def check(self, scope: Scope) -> None:
         """Refuse what the caller may not do. Raises Forbidden."""
-        order = list(Scope)
-        if order.index(self.scope) < order.index(scope):
+        if not self.may(scope):
             raise Forbidden(f"This needs the scope {scope}; the token {self.name!r} has less.")
 
     def check_profile(self, profile: str) -> None:

@@ -12,6 +12,7 @@ export type OutputSummary = Schemas["OutputSummary"];
 export type OutputFile = Schemas["OutputFile"];
 export type Profile = Schemas["ProfileAnswer"];
 export type Strategy = Schemas["StrategyAnswer"];
+export type Model = Schemas["CatalogueModel"];
 export type Upload = Schemas["UploadAnswer"];
 
 /** What a call was refused with. */

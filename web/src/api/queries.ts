@@ -1,12 +1,13 @@
 /** What the page knows of the service: read once, kept, and renewed by the events. */
 
 import { QueryClient, useQuery } from "@tanstack/react-query";
-import { ApiError, answered, api } from "./client";
+import { ApiError, answered, api, type Model } from "./client";
 
 /** Names of what is kept. An event makes those anew that it touches. */
 export const keys = {
   profiles: ["profiles"] as const,
   strategies: ["strategies"] as const,
+  models: ["models"] as const,
   jobs: ["jobs"] as const,
   recordings: ["recordings"] as const,
   output: (id: string) => ["outputs", id] as const,
@@ -35,6 +36,21 @@ export function useStrategies() {
     queryKey: keys.strategies,
     queryFn: () => answered(api.GET("/api/strategies")),
   });
+}
+
+const INSTALL_POLL_MS = 1000;
+
+/** The models; asked for again and again while one is being installed. */
+export function useModels() {
+  return useQuery({
+    queryKey: keys.models,
+    queryFn: () => answered(api.GET("/api/models")),
+    refetchInterval: ({ state }) => (state.data?.some(isInstalling) ? INSTALL_POLL_MS : false),
+  });
+}
+
+export function isInstalling({ is_installed, install }: Model): boolean {
+  return !is_installed && install !== null && install.error === null;
 }
 
 export function useOutput(id: string) {

@@ -508,6 +508,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the models that Stemset knows */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{name}/install": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch a model's weights to the service's machine
+         * @description Answers at once; how far it is stands in the list of models. Nothing is done, with status 200,
+         *     if the model is there.
+         */
+        post: operations["install_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/pairing": {
         parameters: {
             query?: never;
@@ -651,6 +689,59 @@ export interface components {
              * @default alive
              */
             status?: string;
+        };
+        /**
+         * CatalogueModel
+         * @description A model, and whether this machine has it.
+         */
+        CatalogueModel: {
+            /** Name */
+            name: string;
+            /** Description */
+            description: string;
+            /**
+             * Slots
+             * @description What it estimates.
+             */
+            slots: string[];
+            /**
+             * Licence
+             * @description SPDX identifier; `NONE` where nothing is granted in writing.
+             */
+            licence: string;
+            /**
+             * Terms
+             * @description Where the licence stands in writing, or what is known of it.
+             */
+            terms: string;
+            /**
+             * Is Allowed
+             * @description Whether the operator allows its licence.
+             */
+            is_allowed: boolean;
+            /**
+             * Size Bytes
+             * @description What is downloaded; null if it is not published.
+             */
+            size_bytes: number | null;
+            /** Scores */
+            scores: components["schemas"]["ScoreAnswer"][];
+            /**
+             * Is Installed
+             * @description Whether the machine of the service has its weights.
+             */
+            is_installed: boolean;
+            /**
+             * Missing Libraries
+             * @description What it needs and the service lacks: `pip install 'stemset[torch]'`.
+             */
+            missing_libraries: string[];
+            /**
+             * May Install
+             * @description Whether the caller may install it.
+             */
+            may_install: boolean;
+            install: components["schemas"]["InstallAnswer"] | null;
         };
         /**
          * CoarseStatus
@@ -833,6 +924,31 @@ export interface components {
             expires_at: string | null;
             error: components["schemas"]["ErrorDetail"] | null;
         };
+        /**
+         * InstallAnswer
+         * @description An install that runs, or that failed.
+         */
+        InstallAnswer: {
+            phase: components["schemas"]["InstallPhase"];
+            /**
+             * Done Bytes
+             * @description While it downloads.
+             */
+            done_bytes: number | null;
+            /**
+             * Total Bytes
+             * @description While it downloads, if it is known.
+             */
+            total_bytes: number | null;
+            /** @description Why it failed; null while it runs. */
+            error: components["schemas"]["ErrorDetail"] | null;
+        };
+        /**
+         * InstallPhase
+         * @description What an install is doing.
+         * @enum {string}
+         */
+        InstallPhase: "waiting" | "downloading" | "converting" | "verifying";
         /**
          * InvitationAnswer
          * @description What a phone is paired with.
@@ -1413,6 +1529,26 @@ export interface components {
         Renaming: {
             /** Name */
             name: string;
+        };
+        /**
+         * ScoreAnswer
+         * @description A published quality figure.
+         */
+        ScoreAnswer: {
+            /** Stem */
+            stem: string;
+            /**
+             * Sdr Db
+             * @description Signal to distortion ratio.
+             */
+            sdr_db: number;
+            /**
+             * Data
+             * @description What it was measured on.
+             */
+            data: string;
+            /** Source */
+            source: string;
         };
         /**
          * Sort
@@ -4126,6 +4262,121 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogueModel"][];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    install_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of a model. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogueModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,9 +2,11 @@
 
 import { useEffect } from "react";
 import type { Profile, Strategy } from "../api/client";
-import { useProfiles, useStrategies } from "../api/queries";
+import { useModels, useProfiles, useStrategies } from "../api/queries";
 import { Button } from "../ui/button";
 import { recall, remember } from "../ui/memory";
+import { ModelOffer } from "./model-offer";
+import { lacking } from "./model-words";
 import { costOf, forbiddenModels, formatOf, listed, placeOf } from "./profile-words";
 
 const KEY = "stemset.upload.profile";
@@ -18,13 +20,17 @@ interface Props {
 export function ProfileChoice({ chosen, onChoose }: Props) {
   const profiles = useProfiles();
   const strategies = useStrategies();
+  const models = useModels();
   const all = profiles.data;
   const strategyOf = (profile: Profile) =>
     strategies.data?.find(({ name }) => name === profile.strategy);
   const isAllowed = (profile: Profile) => forbiddenModels(strategyOf(profile)).length === 0;
+  const lackOf = (profile: Profile) => lacking(profile, strategyOf(profile), models.data);
+  const isReady = (profile: Profile) => isAllowed(profile) && lackOf(profile).length === 0;
   const standing = all?.find(({ name }) => name === (chosen ?? recall(KEY)));
-  const current = standing ?? all?.find(isAllowed) ?? all?.[0];
-  const usable = current && isAllowed(current) ? current.name : null;
+  const current = standing ?? all?.find(isReady) ?? all?.[0];
+  const usable = current && isReady(current) ? current.name : null;
+  const offered = all?.find((profile) => isAllowed(profile) && lackOf(profile).length > 0);
 
   useEffect(() => {
     if (usable !== chosen) onChoose(usable);
@@ -52,15 +58,16 @@ export function ProfileChoice({ chosen, onChoose }: Props) {
             }}
           >
             {all.map((profile) => (
-              <option key={profile.name} value={profile.name} disabled={!isAllowed(profile)}>
+              <option key={profile.name} value={profile.name} disabled={!isReady(profile)}>
                 {profile.name}: {listed(profile.stems)}
-                {isAllowed(profile) ? "" : " (not allowed)"}
+                {isReady(profile) ? "" : isAllowed(profile) ? " (not installed)" : " (not allowed)"}
               </option>
             ))}
           </select>
         </label>
       )}
       <Described profile={current} strategy={strategyOf(current)} />
+      {offered && <ModelOffer profile={offered} models={lackOf(offered)} />}
     </div>
   );
 }

@@ -8,11 +8,10 @@ from pydantic import BaseModel, Field
 from stemset.api.access import Reader
 from stemset.api.service import ServiceOf
 from stemset.audio.formats import Depth, OutputFormat
-from stemset.catalogue.entries import check_licence, find
+from stemset.catalogue.entries import find, is_allowed
 from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.strategies import BUILT_IN, Node
 from stemset.config import Profile, Settings
-from stemset.errors import LicenceRefused
 from stemset.jobs import pace
 from stemset.jobs.caller import Caller
 from stemset.jobs.job import Queue
@@ -116,13 +115,5 @@ def _model(entry: ModelEntry, settings: Settings) -> ModelAnswer:
         description=entry.description,
         licence=entry.licence.spdx,
         attribution=entry.licence.attribution,
-        is_allowed=_is_allowed(entry, settings),
+        is_allowed=is_allowed(entry, settings.allow_licences),
     )
-
-
-def _is_allowed(entry: ModelEntry, settings: Settings) -> bool:
-    try:
-        check_licence(entry, settings.allow_licences)
-    except LicenceRefused:
-        return False
-    return True
