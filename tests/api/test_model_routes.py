@@ -127,7 +127,7 @@ def test_install_that_fails_says_why_and_can_be_tried_again(
 ):
     web.answers.append(Answer(status=403))
     order(running.client)
-    await_that(lambda: (model()["install"] or {}).get("error"))
+    await_that(lambda: bool((model()["install"] or {}).get("error")))
 
     error = model()["install"]["error"]
     assert error["code"] == "model_download"
