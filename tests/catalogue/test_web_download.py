@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import ssl
@@ -27,8 +28,8 @@ from stemset.catalogue import _fetch
 from stemset.catalogue.entry import PublishedFile
 from stemset.errors import ModelCorrupt, ModelDownloadFailed
 
-CONTENT = os.urandom(300_000)
-OTHER = os.urandom(300_000)
+CONTENT = random.Random(1).randbytes(300_000)
+OTHER = random.Random(2).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CUT = Answer(sent_bytes=100_000)
 TRIES = 5
