@@ -4,7 +4,6 @@ import errno
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import ssl
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,8 +28,8 @@ from stemset.catalogue import _fetch
 from stemset.catalogue.entry import PublishedFile
 from stemset.errors import ModelCorrupt, ModelDownloadFailed
 
-CONTENT = random.Random(1).randbytes(300_000)
-OTHER = random.Random(2).randbytes(300_000)
+CONTENT = np.random.default_rng(1).bytes(300_000)
+OTHER = np.random.default_rng(2).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 CUT = Answer(sent_bytes=100_000)
 TRIES = 5
