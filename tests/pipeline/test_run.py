@@ -22,6 +22,7 @@ from stemset.pipeline.plan import Job, identify, plan_job
 from stemset.pipeline.progress import Progress
 from stemset.pipeline.run import run
 from stemset.pipeline.verify import verify_output
+from stemset.separation.signals import plan_signals
 
 STRATEGY = "spleeter-2stems"
 SECONDS = 3
@@ -217,6 +218,21 @@ def test_run_of_silence_names_the_silent_stems(tmp_path: Path, networks: Network
 
     assert metadata["stems"]["vocals"]["measured_lufs"] is None  # type: ignore[index]
     assert "The stem vocals is silent." in metadata["warnings"]  # type: ignore[operator]
+
+
+def test_run_beside_a_gpu_that_cannot_be_used_says_so(
+    tmp_path: Path, mix: NDArray[np.float32], example: Path
+) -> None:
+    del example  # its model is what is needed
+    path = write_wav(tmp_path / "take.wav", mix)
+    job = plan(path, tmp_path / "out")
+    cold = Networks()
+    for network in cold.load(plan_signals(job.strategy)).values():
+        network.gpu_trouble = "The GPU is not used: its driver is too old."
+
+    metadata = run(job, cold)
+
+    assert "The GPU is not used: its driver is too old." in metadata["warnings"]  # type: ignore[operator]
 
 
 def test_run_reports_progress_that_only_grows(

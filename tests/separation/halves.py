@@ -20,6 +20,7 @@ class Halves:
     last_chunk: LastChunk = LastChunk.AT_START
     normalised: bool = False
     device: str = "cpu"
+    gpu_trouble: str | None = None
     calls: int = 0
 
     def __call__(self, mix: Samples) -> Samples:

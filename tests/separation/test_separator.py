@@ -225,6 +225,7 @@ def test_network_that_gives_nan_is_refused(song: NDArray[np.float32], networks: 
         slots = real.slots
         rate_hz, chunk_frames, overlap_frames = 44_100, 100_000, 1_000
         fade, lead_frames, device = Fade.RAISED_COSINE, 0, "cpu"
+        gpu_trouble: str | None = None
         last_chunk, normalised = LastChunk.AT_START, False
 
         def __call__(self, mix: Samples) -> Samples:

@@ -15,13 +15,15 @@ import numpy as np
 
 from stemset import __version__
 from stemset.audio.decode import Decoder
-from stemset.catalogue.entries import find
+from stemset.catalogue.entries import CATALOGUE, find
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, find_strategy
 from stemset.catalogue.weights import example_song, installed, load_files, model_cache
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.config import Settings, load_settings
-from stemset.errors import OutputUnwritable, SourceFolderMissing, StemsetError
+from stemset.errors import NetworkFailed, OutputUnwritable, SourceFolderMissing, StemsetError
 from stemset.pipeline.networks import Networks
+from stemset.separation.networks.gpu import CUDA, gpu_is_here
+from stemset.separation.networks.libraries import missing_libraries
 from stemset.separation.signals import plan_signals
 
 _LOW_DISK_BYTES = 1 << 30
@@ -68,6 +70,7 @@ def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
         yield f"model {name}", lambda name=name: _paths(name)
     yield "decoding", _decoding
     yield "separating", _separating
+    yield "gpu", _gpu
 
 
 def _paths(model: str) -> str:
@@ -143,3 +146,27 @@ def _separating() -> str:
     network(chunk)
     speed = network.chunk_frames / network.rate_hz / (time.perf_counter() - begun)
     return f"on {networks.device}, {speed:.0f} times as fast as the music plays"
+
+
+def _gpu() -> str:
+    """Load a network of every family that is installed, and run what is to compute on a GPU."""
+    networks = Networks()
+    ready = {
+        entry.network: entry
+        for entry in CATALOGUE.values()
+        if installed(entry) and not missing_libraries(entry)
+    }
+    for entry in ready.values():
+        for network in networks.load(plan_signals(find_strategy(entry.name))).values():
+            if network.device == CUDA:
+                network(np.zeros((1, 2, network.chunk_frames), np.float32))
+    if networks.gpu_troubles:
+        raise NetworkFailed(" ".join(networks.gpu_troubles))
+    if not gpu_is_here():
+        return "none here: networks compute on the CPU"
+    if networks.device == CUDA:
+        return f"used by {', '.join(ready)}"
+    return (
+        "one is here and not used, since ONNX Runtime and PyTorch are those for CPUs: "
+        "pip install onnxruntime-gpu, and PyTorch for your CUDA"
+    )

@@ -21,7 +21,6 @@ from stemset.orders.messages import ComputingSettings, Order, Ready, parse_setti
 from stemset.pipeline._conversation import Inbox, Lines, Voice
 from stemset.pipeline.attempt import Bench, perform
 from stemset.pipeline.networks import Networks
-from stemset.separation.networks import best_device
 from stemset.separation.signals import plan_signals
 from stemset.storage.exchange import Exchange, KeyedExchange, Wanted
 from stemset.storage.keys import parse_attempt_folder
@@ -58,13 +57,11 @@ def _load(networks: Networks, strategies: Sequence[str]) -> str:
 
     A model that is not installed is met again, and named, by the order that needs it.
     """
-    loaded = False
     for name in strategies:
         with suppress(StemsetError):
             networks.load(plan_signals(find_strategy(name)))
-            loaded = True
-    if loaded and networks.device != best_device():
-        _log.warning("The GPU is not used: its runtime could not be loaded", wanted=best_device())
+    for trouble in networks.gpu_troubles:
+        _log.warning(trouble)
     return networks.device
 
 

@@ -39,6 +39,13 @@ class Networks:
             devices = {network.device for network in self._loaded.values()}
         return "cuda" if "cuda" in devices else "cpu"
 
+    @property
+    def gpu_troubles(self) -> tuple[str, ...]:
+        """Why loaded networks do not compute on a GPU that they should use, each reason once."""
+        with self._lock:
+            troubles = [network.gpu_trouble for network in self._loaded.values()]
+        return tuple(dict.fromkeys(filter(None, troubles)))
+
     def load_ahead(self, plan: SignalPlan, *, original_manner: bool = False) -> None:
         """Begin to load in a thread of its own; ``load`` waits for it, and meets its errors."""
 

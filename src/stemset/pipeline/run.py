@@ -113,7 +113,7 @@ def run(
             frames=result.frames,
             gain_db=gain_db,
             sum_error=result.sum_error if plan.adds_up else None,
-            warnings=result.warnings,
+            warnings=(*result.warnings, *networks.gpu_troubles),
             timings=result.timings,
             wall_s=time.perf_counter() - begun,
             device=networks.device,

@@ -44,6 +44,7 @@ class Network(Protocol):
         last_chunk: How the end of a stream is put into a chunk.
         normalised: Whether the network wants a recording with a mean of 0 and a deviation of 1.
         device: What it computes on, ``cpu`` or ``cuda``.
+        gpu_trouble: Why it does not compute on a GPU that it should use, None if all is well.
     """
 
     slots: tuple[str, ...]
@@ -55,6 +56,7 @@ class Network(Protocol):
     last_chunk: LastChunk
     normalised: bool
     device: str
+    gpu_trouble: str | None
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks.

@@ -43,10 +43,3 @@ def load_network(
     from stemset.separation.networks.demucs import Demucs  # noqa: PLC0415
 
     return Demucs(entry, weights, slots, threads=threads)
-
-
-def best_device() -> str:
-    """What networks compute on where the runtime has its way: ``cuda`` or ``cpu``."""
-    from stemset.separation.networks import _onnx  # noqa: PLC0415
-
-    return "cuda" if _onnx.CUDA in _onnx.providers() else "cpu"

@@ -17,6 +17,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 
 from stemset.errors import NetworkFailed
 from stemset.separation.network import Samples
+from stemset.separation.networks.gpu import CPU, CUDA, onnx_trouble
 
 _RUNTIME_ERRORS = (
     Fail,
@@ -28,7 +29,7 @@ _RUNTIME_ERRORS = (
     MemoryError,
 )
 _ONLY_ERRORS = 3
-CUDA = "CUDAExecutionProvider"
+_CUDA_PROVIDER = "CUDAExecutionProvider"
 # Source: malloc.h of glibc.
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
@@ -55,7 +56,7 @@ class OnnxGraph:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         _keep_memory_small()
         try:
-            self._session = ort.InferenceSession(path, options, providers=providers())
+            self._session = ort.InferenceSession(path, options, providers=_providers())
         except _RUNTIME_ERRORS as error:
             raise NetworkFailed(f"The network {path.name} cannot be loaded: {error}") from error
         _return_freed_memory()
@@ -63,7 +64,12 @@ class OnnxGraph:
     @property
     def device(self) -> str:
         """What the graph computes on: the runtime falls back to the CPU where CUDA fails."""
-        return "cuda" if CUDA in self._session.get_providers() else "cpu"
+        return CUDA if _CUDA_PROVIDER in self._session.get_providers() else CPU
+
+    @property
+    def gpu_trouble(self) -> str | None:
+        """Why it computes on the CPU though the runtime is the one for GPUs."""
+        return onnx_trouble(ort.get_available_providers(), self._session.get_providers())
 
     def run(self, inputs: Mapping[str, Samples]) -> Samples:
         """Compute the graph's output.
@@ -77,10 +83,12 @@ class OnnxGraph:
             raise NetworkFailed(f"The network failed while it computed: {error}") from error
 
 
-def providers() -> list[str]:
+def _providers() -> list[str]:
     """What can compute, the fastest first."""
     return [
-        name for name in (CUDA, "CPUExecutionProvider") if name in ort.get_available_providers()
+        name
+        for name in (_CUDA_PROVIDER, "CPUExecutionProvider")
+        if name in ort.get_available_providers()
     ]
 
 

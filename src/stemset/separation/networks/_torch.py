@@ -6,16 +6,31 @@ from contextlib import contextmanager
 import torch
 
 from stemset.errors import NetworkFailed
+from stemset.separation.networks.gpu import CPU, CUDA, torch_trouble
 
 
-def device_for(threads: int) -> str:
-    """Make PyTorch ready. Returns where networks are to compute, ``cuda`` or ``cpu``.
+def device_for(threads: int) -> tuple[str, str | None]:
+    """Make PyTorch ready.
 
     Args:
         threads: Threads that it may keep busy on a CPU.
+
+    Returns:
+        Where networks are to compute, ``cuda`` or ``cpu``, and what is wrong with a GPU that is
+        here and cannot be used.
     """
     torch.set_num_threads(threads)
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return CUDA, None
+    return CPU, torch_trouble(built_for=torch.version.cuda, reason=_why_not())
+
+
+def _why_not() -> str:
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:  # the latter where it is not built for it
+        return str(error).partition("\n")[0]
+    return "no device"
 
 
 @contextmanager

@@ -97,7 +97,7 @@ class Demucs:
         is_hybrid = entry.network is Family.HDEMUCS
         self.last_chunk = LastChunk.SHORT if is_hybrid else LastChunk.CENTRED
         self.normalised = entry.normalised
-        self.device = device_for(threads)
+        self.device, self.gpu_trouble = device_for(threads)
         self._members = [self._member(entry, file) for file in weights]
 
     def __call__(self, mix: Samples) -> Samples:

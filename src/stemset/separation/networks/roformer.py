@@ -100,7 +100,7 @@ class Roformer:
         self.lead_frames = 0
         self.last_chunk = LastChunk.CENTRED
         self.normalised = entry.normalised
-        self.device = device_for(threads)
+        self.device, self.gpu_trouble = device_for(threads)
         (file,) = weights
         network = build(entry)
         load_weights(network, file.path)

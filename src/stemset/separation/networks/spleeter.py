@@ -66,6 +66,7 @@ class Spleeter:
         self._original_manner = original_manner
         self._graph = OnnxGraph(weights, threads=threads)
         self.device = self._graph.device
+        self.gpu_trouble = self._graph.gpu_trouble
         self._stft = _Stft(self.chunk_frames, centred=not original_manner)
         # The two channels are transformed side by side.
         self._threads = ThreadPoolExecutor(min(threads, 2), "stemset-transform")
