@@ -26,82 +26,82 @@ from stemset.catalogue.entry import (
 
 # The aliases are the names of the files as other tools keep them, which configurations name.
 _SLOTS = ("vocals",)
-_RATE_HZ = 44_100
 _CHUNK_FRAMES = 352_800  # 8 s
 _OVERLAP_FRAMES = 176_400  # half, so that two chunks see every frame
 _MULTISONG = "Multisong dataset"
 _TRAINING = "ZFTurbo/Music-Source-Separation-Training, docs/pretrained_models.md"
 
-MELBAND_ROFORMER_KIM = ModelEntry(
-    name="melband_roformer_kim",
-    aliases=("vocals_mel_band_roformer.ckpt",),
-    description="Vocals, Kimberley Jensen's Mel-Band RoFormer: very good, and slow without a GPU.",
+
+def _entry(
+    name: str,
+    description: str,
+    *,
+    alias: str,
+    network: Network,
+    forms: tuple[PublishedFile, ...],
+    licence: Licence,
+    score_db: float,
+) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        aliases=(alias,),
+        description=description,
+        network=network,
+        slots=_SLOTS,
+        closing_slot=None,
+        rate_hz=44_100,
+        chunk_frames=_CHUNK_FRAMES,
+        overlap_frames=_OVERLAP_FRAMES,
+        source=Files((Checkpoint(_SLOTS, forms),)),
+        licence=licence,
+        scores=(Score("vocals", score_db, _MULTISONG, _TRAINING),),
+    )
+
+
+MELBAND_ROFORMER_KIM = _entry(
+    "melband_roformer_kim",
+    "Vocals, Kimberley Jensen's Mel-Band RoFormer: very good, and slow without a GPU.",
+    alias="vocals_mel_band_roformer.ckpt",
     network=Network.MEL_BAND_ROFORMER,
-    slots=_SLOTS,
-    closing_slot=None,
-    rate_hz=_RATE_HZ,
-    chunk_frames=_CHUNK_FRAMES,
-    overlap_frames=_OVERLAP_FRAMES,
-    source=Files(
-        (
-            Checkpoint(
-                _SLOTS,
-                (
-                    PublishedFile(
-                        "https://huggingface.co/Ryan5453/unblend/resolve/"
-                        "9ba75778acf1b64fc40a9ea05137a2c6af9cd1d5/melband_roformer_kim.safetensors",
-                        "03bfc70b43df1f3e92ed1e582e8b18983f8d4adcd1a7d2133ada3b2f371b3095",
-                        912_885_624,
-                    ),
-                    PublishedFile(
-                        "https://huggingface.co/KimberleyJSN/melbandroformer/resolve/"
-                        "ac9b0614ab3cd7f77219e18ba494dfd93956c348/MelBandRoformer.ckpt",
-                        "87201f4d31afb5bc79993230fc49446918425574db48c01c405e44f365c7559e",
-                        913_106_900,
-                    ),
-                ),
-            ),
-        )
+    forms=(
+        PublishedFile(
+            "https://huggingface.co/Ryan5453/unblend/resolve/"
+            "9ba75778acf1b64fc40a9ea05137a2c6af9cd1d5/melband_roformer_kim.safetensors",
+            "03bfc70b43df1f3e92ed1e582e8b18983f8d4adcd1a7d2133ada3b2f371b3095",
+            912_885_624,
+        ),
+        PublishedFile(
+            "https://huggingface.co/KimberleyJSN/melbandroformer/resolve/"
+            "ac9b0614ab3cd7f77219e18ba494dfd93956c348/MelBandRoformer.ckpt",
+            "87201f4d31afb5bc79993230fc49446918425574db48c01c405e44f365c7559e",
+            913_106_900,
+        ),
     ),
     licence=Licence(
         spdx="MIT",
         attribution="Trained by Kimberley Jensen.",
         read_at="The card of KimberleyJSN/melbandroformer on the hub, at commit ac9b061.",
     ),
-    scores=(Score("vocals", 10.98, _MULTISONG, _TRAINING),),
+    score_db=10.98,
 )
 
-BS_ROFORMER_EP317 = ModelEntry(
-    name="bs_roformer_ep317",
-    aliases=("model_bs_roformer_ep_317_sdr_12.9755.ckpt",),
-    description=(
-        "Vocals, viperx' BS-RoFormer: as good as melband_roformer_kim, and three times its work."
-    ),
+BS_ROFORMER_EP317 = _entry(
+    "bs_roformer_ep317",
+    "Vocals, viperx' BS-RoFormer: as good as melband_roformer_kim, and three times its work.",
+    alias="model_bs_roformer_ep_317_sdr_12.9755.ckpt",
     network=Network.BS_ROFORMER,
-    slots=_SLOTS,
-    closing_slot=None,
-    rate_hz=_RATE_HZ,
-    chunk_frames=_CHUNK_FRAMES,
-    overlap_frames=_OVERLAP_FRAMES,
-    source=Files(
-        (
-            Checkpoint(
-                _SLOTS,
-                (
-                    PublishedFile(
-                        "https://github.com/TRvlvr/model_repo/releases/download/"
-                        "all_public_uvr_models/model_bs_roformer_ep_317_sdr_12.9755.ckpt",
-                        "5b84f37e8d444c8cb30c79d77f613a41c05868ff9c9ac6c7049c00aefae115aa",
-                        639_331_213,
-                    ),
-                ),
-            ),
-        )
+    forms=(
+        PublishedFile(
+            "https://github.com/TRvlvr/model_repo/releases/download/"
+            "all_public_uvr_models/model_bs_roformer_ep_317_sdr_12.9755.ckpt",
+            "5b84f37e8d444c8cb30c79d77f613a41c05868ff9c9ac6c7049c00aefae115aa",
+            639_331_213,
+        ),
     ),
     licence=Licence(
         spdx=NOT_GRANTED,
         attribution="Trained by viperx.",
         read_at="Published in TRvlvr/model_repo, release all_public_uvr_models, without terms.",
     ),
-    scores=(Score("vocals", 10.87, _MULTISONG, _TRAINING),),
+    score_db=10.87,
 )

@@ -1,12 +1,44 @@
 """What all networks of PyTorch have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import torch
 
+from stemset.catalogue.entry import ModelEntry
 from stemset.errors import NetworkFailed
+from stemset.separation.network import Fade, LastChunk
 from stemset.separation.networks.gpu import CPU, CUDA, torch_trouble
+
+
+class TorchNetwork:
+    """What a model of PyTorch tells the engine of itself; see ``Network``."""
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        slots: Collection[str],
+        last_chunk: LastChunk,
+        *,
+        threads: int,
+    ) -> None:
+        """Take the facts over and make PyTorch ready.
+
+        Args:
+            entry: The catalogue entry.
+            slots: The slots that are wanted.
+            last_chunk: How the end of a stream is put into a chunk.
+            threads: Threads that PyTorch may keep busy on a CPU.
+        """
+        self.slots = tuple(slot for slot in entry.slots if slot in slots)
+        self.rate_hz = entry.rate_hz
+        self.chunk_frames = entry.chunk_frames
+        self.overlap_frames = entry.overlap_frames
+        self.fade = Fade.LINEAR
+        self.lead_frames = 0
+        self.last_chunk = last_chunk
+        self.normalised = entry.normalised
+        self.device, self.gpu_trouble = device_for(threads)
 
 
 def device_for(threads: int) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
 from stemset.errors import MissingDependency
-from stemset.separation.network import Fade, LastChunk, Samples
+from stemset.separation.network import LastChunk, Samples
 
 try:
     import torch
@@ -27,7 +27,7 @@ except ImportError as error:
         f"({error}). Install them with: pip install 'stemset[torch]'"
     ) from error
 
-from stemset.separation.networks._torch import computing, device_for
+from stemset.separation.networks._torch import TorchNetwork, computing
 from stemset.separation.networks._torch_weights import load_weights
 
 # Source: the arguments that stand in the published checkpoints. The networks that they make have
@@ -66,7 +66,7 @@ class _Member:
     places: tuple[tuple[int, int], ...]
 
 
-class Demucs:
+class Demucs(TorchNetwork):
     """A model of one network, or of one for each slot; see ``Network``."""
 
     def __init__(
@@ -88,16 +88,9 @@ class Demucs:
         Raises:
             ModelCorrupt: A file does not hold the weights of its network.
         """
-        self.slots = tuple(slot for slot in entry.slots if slot in slots)
-        self.rate_hz = entry.rate_hz
-        self.chunk_frames = entry.chunk_frames
-        self.overlap_frames = entry.overlap_frames
-        self.fade = Fade.LINEAR
-        self.lead_frames = 0
         is_hybrid = entry.network is Family.HDEMUCS
-        self.last_chunk = LastChunk.SHORT if is_hybrid else LastChunk.CENTRED
-        self.normalised = entry.normalised
-        self.device, self.gpu_trouble = device_for(threads)
+        last_chunk = LastChunk.SHORT if is_hybrid else LastChunk.CENTRED
+        super().__init__(entry, slots, last_chunk, threads=threads)
         self._members = [self._member(entry, file) for file in weights]
 
     def __call__(self, mix: Samples) -> Samples:

@@ -17,14 +17,14 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
 from stemset.errors import MissingDependency
-from stemset.separation.network import Fade, LastChunk, Samples
+from stemset.separation.network import LastChunk, Samples
 
 try:
     import torch
     from bs_roformer import BSRoformer, MelBandRoformer
     from bs_roformer.attend import Attend
 
-    from stemset.separation.networks._torch import computing, device_for
+    from stemset.separation.networks._torch import TorchNetwork, computing
     from stemset.separation.networks._torch_weights import load_weights
 except ImportError as error:
     raise MissingDependency(
@@ -70,7 +70,7 @@ _SETTINGS: Mapping[str, Any] = {
 }
 
 
-class Roformer:
+class Roformer(TorchNetwork):
     """A model of one network; see ``Network``."""
 
     def __init__(
@@ -92,15 +92,7 @@ class Roformer:
         Raises:
             ModelCorrupt: The file does not hold the weights of the network.
         """
-        self.slots = tuple(slot for slot in entry.slots if slot in slots)
-        self.rate_hz = entry.rate_hz
-        self.chunk_frames = entry.chunk_frames
-        self.overlap_frames = entry.overlap_frames
-        self.fade = Fade.LINEAR
-        self.lead_frames = 0
-        self.last_chunk = LastChunk.CENTRED
-        self.normalised = entry.normalised
-        self.device, self.gpu_trouble = device_for(threads)
+        super().__init__(entry, slots, LastChunk.CENTRED, threads=threads)
         (file,) = weights
         network = build(entry)
         load_weights(network, file.path)
