@@ -12,7 +12,7 @@ from faulty_web import Answer, FaultyWeb, serve_web
 from library_service import await_that
 from service_client import CONFIG, RunningService, running_service
 
-from stemset.api.routes import models as routes
+from stemset.api.routes import catalogue as routes
 from stemset.catalogue.entries import CATALOGUE, find
 from stemset.catalogue.entry import Checkpoint, Files, ModelEntry, PublishedFile
 from stemset.catalogue.weights import load_files

@@ -203,8 +203,9 @@ def test_tabs_of_a_browser_share_one_stream_which_outlives_its_tab(
 ):
     first = open_page(web_service.url)
     second = first.context.new_page()
+    first.goto("about:blank")  # which ends what the page was about to ask for
     asked = streams_of(first.context)
-    first.reload()
+    first.goto(web_service.url)
     second.goto(web_service.url)
     first.wait_for_load_state("load")
 

@@ -15,6 +15,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+WITHIN_S = 600
+"""The largest networks take minutes on two cores."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -48,7 +51,7 @@ class Program:
             env={**_environment(), **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=120,
+            timeout=WITHIN_S,
             check=False,
         )
         return Ended(
@@ -78,7 +81,7 @@ class Program:
             while block := os.read(ours, 1 << 16):
                 shown += block
         os.close(ours)
-        return Ended(process.wait(timeout=120), shown.decode("utf-8", "replace"), "")
+        return Ended(process.wait(timeout=WITHIN_S), shown.decode("utf-8", "replace"), "")
 
     def start(self, *arguments: object) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(

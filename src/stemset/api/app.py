@@ -24,12 +24,12 @@ from stemset.api.origins import OwnOriginOnly
 from stemset.api.pairing import Pairing
 from stemset.api.routes import (
     callbacks,
+    catalogue,
     events,
     exports,
     health,
     jobs,
     media,
-    models,
     outputs,
     pairing,
     process,
@@ -53,7 +53,7 @@ ROUTES = (
     media,
     events,
     profiles,
-    models,
+    catalogue,
     pairing,
     callbacks,
     health,

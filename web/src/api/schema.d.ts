@@ -4339,6 +4339,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The model is here already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogueModel"];
+                };
+            };
             /** @description Successful Response */
             202: {
                 headers: {

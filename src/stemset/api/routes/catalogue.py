@@ -69,7 +69,10 @@ async def list_models(
     "/{name}/install",
     operation_id="install_model",
     status_code=202,
-    responses=errors(UnknownModel, LicenceRefused),
+    responses={
+        200: {"model": CatalogueModel, "description": "The model is here already."},
+        **errors(UnknownModel, LicenceRefused),
+    },
 )
 async def install_model(
     service: ServiceOf,
