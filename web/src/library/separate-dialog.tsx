@@ -5,6 +5,7 @@ import { type FormEvent, useState } from "react";
 import type { Profile, Recording } from "../api/client";
 import { processRecording } from "../api/processing";
 import { keys, useProfiles } from "../api/queries";
+import { useReadiness } from "../api/readiness";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { toast } from "../ui/toasts";
@@ -20,7 +21,9 @@ export function SeparateDialog({ recording, onClose }: Props) {
   const client = useQueryClient();
   const [chosen, setChosen] = useState<string | null>(null);
   const made = new Set(recording.outputs.map((each) => each.profile_name));
-  const first = profiles?.find((each) => !made.has(each.name)) ?? profiles?.[0];
+  const { isReady, obstacleOf } = useReadiness();
+  const ready = profiles?.filter(isReady);
+  const first = ready?.find((each) => !made.has(each.name)) ?? ready?.[0];
   const profile = chosen ?? first?.name;
   async function submit(event: FormEvent) {
     event.preventDefault();
@@ -50,10 +53,12 @@ export function SeparateDialog({ recording, onClose }: Props) {
                 name="profile"
                 value={each.name}
                 checked={each.name === profile}
+                disabled={!isReady(each)}
                 onChange={() => setChosen(each.name)}
               />
               <span>
                 {each.name}
+                {obstacleOf(each)}
                 {made.has(each.name) && " – made before"}
                 <small className="quiet second-line">{profileWords(each)}</small>
               </span>

@@ -2,8 +2,8 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
 import { api, type Model, type Profile } from "../api/client";
+import { model } from "../api/model.fixture";
 import { makeQueryClient } from "../api/queries";
-import { model } from "./model.fixture";
 import { ModelOffer } from "./model-offer";
 
 const ok = new Response(null, { status: 202 });

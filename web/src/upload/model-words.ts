@@ -1,24 +1,9 @@
 /** Models that are not here, in words. */
 
-import type { Model, Profile, Strategy } from "../api/client";
+import type { Model } from "../api/client";
 import { size } from "../ui/format";
 
 const NOT_GRANTED = "NONE";
-
-/** The models that a profile needs and the service's machine cannot use; a worker has its own. */
-export function lacking(
-  { remote }: Profile,
-  strategy: Strategy | undefined,
-  models: readonly Model[] | undefined,
-): Model[] {
-  if (remote || !strategy || !models) return [];
-  const names = strategy.models.map(({ name }) => name);
-  return models.filter((model) => names.includes(model.name) && !canRun(model));
-}
-
-function canRun({ is_installed, missing_libraries }: Model): boolean {
-  return is_installed && missing_libraries.length === 0;
-}
 
 /** What it takes to install a model: `84 MB, licence MIT`. */
 export function priceOf({ size_bytes, licence }: Model): string {

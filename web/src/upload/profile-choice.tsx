@@ -2,12 +2,12 @@
 
 import { useEffect } from "react";
 import type { Profile, Strategy } from "../api/client";
-import { useModels, useProfiles, useStrategies } from "../api/queries";
+import { useProfiles } from "../api/queries";
+import { forbiddenModels, useReadiness } from "../api/readiness";
 import { Button } from "../ui/button";
 import { recall, remember } from "../ui/memory";
 import { ModelOffer } from "./model-offer";
-import { lacking } from "./model-words";
-import { costOf, forbiddenModels, formatOf, listed, placeOf } from "./profile-words";
+import { costOf, formatOf, listed, placeOf } from "./profile-words";
 
 const KEY = "stemset.upload.profile";
 
@@ -19,14 +19,8 @@ interface Props {
 
 export function ProfileChoice({ chosen, onChoose }: Props) {
   const profiles = useProfiles();
-  const strategies = useStrategies();
-  const models = useModels();
+  const { strategyOf, isAllowed, lackOf, isReady, obstacleOf } = useReadiness();
   const all = profiles.data;
-  const strategyOf = (profile: Profile) =>
-    strategies.data?.find(({ name }) => name === profile.strategy);
-  const isAllowed = (profile: Profile) => forbiddenModels(strategyOf(profile)).length === 0;
-  const lackOf = (profile: Profile) => lacking(profile, strategyOf(profile), models.data);
-  const isReady = (profile: Profile) => isAllowed(profile) && lackOf(profile).length === 0;
   const standing = all?.find(({ name }) => name === (chosen ?? recall(KEY)));
   const current = standing ?? all?.find(isReady) ?? all?.[0];
   const usable = current && isReady(current) ? current.name : null;
@@ -60,7 +54,7 @@ export function ProfileChoice({ chosen, onChoose }: Props) {
             {all.map((profile) => (
               <option key={profile.name} value={profile.name} disabled={!isReady(profile)}>
                 {profile.name}: {listed(profile.stems)}
-                {isReady(profile) ? "" : isAllowed(profile) ? " (not installed)" : " (not allowed)"}
+                {obstacleOf(profile)}
               </option>
             ))}
           </select>

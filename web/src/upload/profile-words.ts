@@ -1,6 +1,6 @@
 /** Profiles in words. */
 
-import type { Profile, Strategy } from "../api/client";
+import type { Profile } from "../api/client";
 import { wait } from "../ui/format";
 
 const FORMATS: Record<Profile["output"]["format"], string> = {
@@ -37,9 +37,4 @@ export function costOf({ realtime_factor }: Profile): string {
   return realtime_factor === null
     ? "How long that takes is known after the first job."
     : `An hour of audio takes ${wait(realtime_factor * HOUR_S)}.`;
-}
-
-/** Models whose licence is not allowed here. */
-export function forbiddenModels(strategy: Strategy | undefined): Strategy["models"] {
-  return strategy?.models.filter((model) => !model.is_allowed) ?? [];
 }

@@ -1,4 +1,4 @@
-import type { Model } from "../api/client";
+import type { Model } from "./client";
 
 /** A model that is not here. */
 export function model(facts: Partial<Model>): Model {
