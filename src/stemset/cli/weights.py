@@ -15,7 +15,7 @@ from stemset.catalogue.installation import InstallProgress, OnProgress, install
 from stemset.catalogue.weights import InstalledModel, installed, load_files
 from stemset.cli.exit_codes import ExitCode
 from stemset.pipeline.speeds import known_speeds
-from stemset.separation.networks.libraries import missing_libraries
+from stemset.separation.networks.libraries import HOW_TO_INSTALL, missing_libraries
 
 
 def run_list(*, as_json: bool) -> None:
@@ -63,7 +63,7 @@ def run_install(
     if entry.licence.spdx == NOT_GRANTED:
         _say(f"  {entry.licence.read_at}")
     if missing := missing_libraries(entry):
-        _say(f"  It needs {' and '.join(missing)} as well: pip install 'stemset[torch]'")
+        _say(f"  It needs {' and '.join(missing)} as well: {HOW_TO_INSTALL}")
     return ExitCode.OK
 
 
@@ -86,7 +86,7 @@ def run_path(name: str, *, as_json: bool) -> None:
 
 def _state(entry: ModelEntry) -> str:
     state = "installed" if installed(entry) else "not installed"
-    needs = "; needs pip install 'stemset[torch]'" if missing_libraries(entry) else ""
+    needs = f"; needs {HOW_TO_INSTALL}" if missing_libraries(entry) else ""
     return state + needs
 
 

@@ -15,7 +15,7 @@ from stemset.catalogue.installation import InstallPhase
 from stemset.catalogue.weights import installed
 from stemset.errors import LicenceRefused, UnknownModel
 from stemset.jobs.caller import Caller, Scope
-from stemset.separation.networks.libraries import missing_libraries
+from stemset.separation.networks.libraries import HOW_TO_INSTALL, missing_libraries
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 
@@ -51,7 +51,7 @@ class CatalogueModel(BaseModel):
     scores: list[ScoreAnswer]
     is_installed: bool = Field(description="Whether the machine of the service has its weights.")
     missing_libraries: list[str] = Field(
-        description="What it needs and the service lacks: `pip install 'stemset[torch]'`."
+        description=f"What it needs and the service lacks: `{HOW_TO_INSTALL}`."
     )
     may_install: bool = Field(description="Whether the caller may install it.")
     install: InstallAnswer | None

@@ -16,6 +16,7 @@ from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
 from stemset.errors import MissingDependency
 from stemset.separation.network import LastChunk, Samples
+from stemset.separation.networks.libraries import HOW_TO_INSTALL
 
 try:
     import torch
@@ -24,7 +25,7 @@ try:
 except ImportError as error:
     raise MissingDependency(
         "This model needs PyTorch and demucs, and one of them is not installed "
-        f"({error}). Install them with: pip install 'stemset[torch]'"
+        f"({error}). Install them with: {HOW_TO_INSTALL}"
     ) from error
 
 from stemset.separation.networks._torch import TorchNetwork, computing

@@ -9,6 +9,9 @@ from types import MappingProxyType
 from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 
+HOW_TO_INSTALL = "pip install 'stemset[torch]'"
+"""What brings the libraries that the default installation leaves out."""
+
 _DEMUCS = ("torch", "demucs", "safetensors")
 _ROFORMER = ("torch", "bs_roformer", "demucs", "safetensors")  # demucs: to read checkpoints
 _LIBRARIES: Mapping[Family, tuple[str, ...]] = MappingProxyType(
