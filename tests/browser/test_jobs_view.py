@@ -205,9 +205,9 @@ def test_tabs_of_a_browser_share_one_stream_which_outlives_its_tab(
     second = first.context.new_page()
     first.goto("about:blank")  # which ends what the page was about to ask for
     asked = streams_of(first.context)
-    first.goto(web_service.url)
+    with first.expect_request(EVENTS):  # it is the first that has the stream
+        first.goto(web_service.url)
     second.goto(web_service.url)
-    first.wait_for_load_state("load")
 
     web_service.separate(takes.wav(SHORT_S), "one.wav", PROFILE)
 
