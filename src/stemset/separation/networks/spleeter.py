@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemset.catalogue.entry import ModelEntry
 from stemset.separation.network import Fade, LastChunk, Samples
 from stemset.separation.networks._onnx import OnnxGraph
+from stemset.separation.networks._stft import Spectrum, Stft
 
 _WINDOW_FRAMES = 4096
 _HOP_FRAMES = 1024
@@ -26,11 +26,6 @@ _EXTENSION_BINS = 128
 # In the original manner a chunk is what 512 windows cover; only their tails reach the next chunk.
 _SEAMLESS_FRAMES = 511 * _HOP_FRAMES + _WINDOW_FRAMES
 _SEAMLESS_OVERLAP = _WINDOW_FRAMES - _HOP_FRAMES
-
-# The sum of the squares of four periodic Hann windows, each a quarter after the other.
-_STEADY_SUM = 1.5
-
-Spectrum = NDArray[np.complex64]
 
 
 class Spleeter:
@@ -67,7 +62,13 @@ class Spleeter:
         self._graph = OnnxGraph(weights, threads=threads)
         self.device = self._graph.device
         self.gpu_trouble = self._graph.gpu_trouble
-        self._stft = _Stft(self.chunk_frames, centred=not original_manner)
+        self._stft = Stft(
+            self.chunk_frames,
+            window_frames=_WINDOW_FRAMES,
+            hop_frames=_HOP_FRAMES,
+            before=0 if original_manner else _WINDOW_FRAMES // 2,
+            even=original_manner,
+        )
         # The two channels are transformed side by side.
         self._threads = ThreadPoolExecutor(min(threads, 2), "stemset-transform")
 
@@ -113,50 +114,3 @@ def _drop_windows_beyond_the_end(mix: Samples, spectra: list[Spectrum]) -> None:
     windows = max(frames - _WINDOW_FRAMES // 2, 0) // _HOP_FRAMES + 1
     for spectrum in spectra:
         spectrum[windows:] = 0
-
-
-class _Stft:
-    """A short-time Fourier transform of signals of one length, and its inverse.
-
-    Windows have a periodic Hann shape. A centred transform continues the signal by half a window
-    of zeros on both sides, and its inverse divides by the sum of the squared windows, so that
-    ``inverse(forward(x)) == x`` up to rounding. Otherwise windows lie inside the signal, and the
-    inverse divides by what that sum is between chunks, where the next chunk's windows add theirs.
-
-    Source: Griffin & Lim, "Signal estimation from modified short-time Fourier transform", 1984.
-    """
-
-    def __init__(self, frames: int, *, centred: bool) -> None:
-        self._frames = frames
-        self._pad = _WINDOW_FRAMES // 2 if centred else 0
-        self._windows = (frames + 2 * self._pad - _WINDOW_FRAMES) // _HOP_FRAMES + 1
-        phase = np.arange(_WINDOW_FRAMES) / _WINDOW_FRAMES
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
-        self._window = window.astype(np.float32)
-        squared = np.broadcast_to(window**2, (self._windows, _WINDOW_FRAMES))
-        total = self._overlap(squared) if centred else np.full(frames, _STEADY_SUM)
-        self._gain = (1 / self._trim(total)).astype(np.float32)
-
-    def forward(self, signal: Samples) -> Spectrum:
-        """Transform a signal (frames,) to a spectrum (windows, bins)."""
-        padded = np.pad(signal, self._pad)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_FRAMES)[::_HOP_FRAMES]
-        return np.fft.rfft(windows * self._window).astype(np.complex64, copy=False)
-
-    def inverse(self, spectrum: Spectrum, out: Samples) -> None:
-        """Transform a spectrum (windows, bins) back into ``out`` (frames,)."""
-        windows = np.fft.irfft(spectrum, n=_WINDOW_FRAMES)
-        windows *= self._window
-        np.multiply(self._trim(self._overlap(windows)), self._gain, out=out)
-
-    def _overlap(self, windows: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Add windows (windows, 4096), each a hop after the one before it."""
-        hops = _WINDOW_FRAMES // _HOP_FRAMES
-        parts = windows.reshape(self._windows, hops, _HOP_FRAMES)
-        total = np.zeros((self._windows + hops - 1, _HOP_FRAMES), windows.dtype)
-        for hop in range(hops):
-            total[hop : hop + self._windows] += parts[:, hop]
-        return total.reshape(-1)
-
-    def _trim(self, padded: NDArray[np.floating]) -> NDArray[np.floating]:
-        return padded[self._pad : self._pad + self._frames]
