@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+import mdx_graphs
 from stemset.catalogue.entry import Files, ModelEntry, Network
 from stemset.catalogue.weights import RECORD_FILE, InstalledModel
 from stemset.separation.networks import demucs, roformer
@@ -32,9 +33,7 @@ def install_stand_in(entry: ModelEntry, cache: Path) -> None:
     folder.mkdir(parents=True)
     files: dict[str, str] = {}
     for seed, checkpoint in enumerate(entry.source.checkpoints):
-        path = folder / Path(checkpoint.forms[0].name).with_suffix(".safetensors").name
-        state = random_network(entry, seed).state_dict()
-        save_file({key: value.half() for key, value in state.items()}, path)
+        path = _write(entry, seed, folder / checkpoint.forms[0].name)
         files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     model = InstalledModel(
         name=entry.name,
@@ -49,3 +48,14 @@ def install_stand_in(entry: ModelEntry, cache: Path) -> None:
     )
     record = {name: value for name, value in asdict(model).items() if name != "folder"}
     (folder / RECORD_FILE).write_text(json.dumps(record), "utf-8")
+
+
+def _write(entry: ModelEntry, seed: int, published: Path) -> Path:
+    """Write one file of random weights, named after the published one."""
+    if entry.network is Network.MDX_NET:
+        published.write_bytes(mdx_graphs.published(entry.name, seed).SerializeToString())
+        return published
+    path = published.with_suffix(".safetensors")
+    state = random_network(entry, seed).state_dict()
+    save_file({key: value.half() for key, value in state.items()}, path)
+    return path

@@ -12,6 +12,8 @@ def test_find_known_name_gives_its_entry() -> None:
 def test_find_alias_gives_the_entry_and_no_two_entries_share_a_name() -> None:
     assert find("vocals_mel_band_roformer.ckpt").name == "melband_roformer_kim"
     assert find("model_bs_roformer_ep_317_sdr_12.9755.ckpt").name == "bs_roformer_ep317"
+    assert find("kuielab_b_drums.onnx").name == "kuielab_b_drums"
+    assert find("kuielab_a_bass.onnx").name == "kuielab_a_bass"
     names = [name for entry in CATALOGUE.values() for name in (entry.name, *entry.aliases)]
     assert len(set(names)) == len(names)
 

@@ -68,6 +68,24 @@ def test_model_by_another_name_is_written_by_its_own() -> None:
     assert strategy.models() == ("melband_roformer_kim",)
 
 
+def test_successive_as_configurations_write_it_is_the_built_in_one() -> None:
+    tree = {
+        "_": "vocals_mel_band_roformer.ckpt",
+        "vocals": "vocals",
+        "not_vocals": {
+            "_": "kuielab_b_drums.onnx",
+            "drums": "drums",
+            "not_drums": {"_": "kuielab_a_bass.onnx", "bass": "bass", "not_bass": "other"},
+        },
+    }
+
+    strategy = parse_strategy(tree)
+
+    assert strategy == BUILT_IN["successive"]
+    assert strategy.models() == ("melband_roformer_kim", "kuielab_b_drums", "kuielab_a_bass")
+    assert strategy.stems() == ("vocals", "drums", "bass", "other")
+
+
 def test_parse_strategy_that_is_too_deep_is_refused() -> None:
     tree: object = "vocals"
     for _ in range(9):
@@ -84,7 +102,7 @@ def test_find_strategy_prefers_the_configured_one() -> None:
 
 def test_find_strategy_that_does_not_exist_lists_the_known_ones() -> None:
     with pytest.raises(UnknownStrategy, match="spleeter-2stems, vocals-only, minus-vocals"):
-        find_strategy("successive")
+        find_strategy("succesive")
 
 
 def test_only_the_wanted_stems_are_left_with_the_models_that_they_need() -> None:

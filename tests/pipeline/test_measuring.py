@@ -22,6 +22,7 @@ def test_measure_splits_a_recording_as_any_other(networks: Networks, tmp_path: P
     )
 
     assert (speed.strategy, speed.device) == ("vocals-only", "cpu")
+    assert speed.precision == "float32"
     assert speed.wall_s > 0
     assert speed.cpu_s > 0
     assert date.fromisoformat(speed.day)

@@ -22,6 +22,7 @@ from stemset.pipeline.plan import Job, identify, plan_job
 from stemset.pipeline.progress import Progress
 from stemset.pipeline.run import run
 from stemset.pipeline.verify import verify_output
+from stemset.separation.network import Precision
 from stemset.separation.signals import plan_signals
 
 STRATEGY = "spleeter-2stems"
@@ -233,6 +234,26 @@ def test_run_beside_a_gpu_that_cannot_be_used_says_so(
     metadata = run(job, cold)
 
     assert "The GPU is not used: its driver is too old." in metadata["warnings"]  # type: ignore[operator]
+
+
+def test_run_says_what_its_networks_computed_in(
+    tmp_path: Path, mix: NDArray[np.float32], example: Path
+) -> None:
+    del example  # its model is what is needed
+    path = write_wav(tmp_path / "take.wav", mix)
+    shelf = Networks()
+    others = plan_signals(find_strategy(STRATEGY), original_manner=True)
+    for network in shelf.load(others, original_manner=True).values():
+        network.precision = Precision.BFLOAT16
+
+    own = run(plan(path, tmp_path / "out"), shelf)
+    job = plan(path, tmp_path / "half")
+    for network in shelf.load(plan_signals(job.strategy)).values():
+        network.precision = Precision.FLOAT16
+    half = run(job, shelf)
+
+    assert own["device"]["precision"] == "float32"  # type: ignore[index]
+    assert half["device"]["precision"] == "float16"  # type: ignore[index]
 
 
 def test_run_reports_progress_that_only_grows(

@@ -1,5 +1,6 @@
 """What was measured stays known."""
 
+import json
 import platform
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,19 @@ def test_measurement_of_another_machine_is_none_of_this(
     assert known_speeds(tmp_path) == {}
     remember(replace(SPEED, wall_s=1), tmp_path)
     assert known_speeds(tmp_path)["htdemucs"].wall_s == 1
+
+
+def test_measurement_that_is_older_than_half_precision_is_of_full(tmp_path: Path):
+    remember(replace(SPEED, precision="bfloat16"), tmp_path)
+    assert known_speeds(tmp_path)["htdemucs"].precision == "bfloat16"
+
+    file = tmp_path / "speeds.json"
+    record = json.loads(file.read_text())
+    del record["strategies"]["htdemucs"]["precision"]
+    file.write_text(json.dumps(record))
+
+    assert known_speeds(tmp_path) == {"htdemucs": SPEED}
+    assert SPEED.precision == "float32"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A strategy of Demucs' models on a worker, with weights of random values."""
+"""Strategies of more stems on a worker, with weights of random values."""
 
 from pathlib import Path
 
@@ -10,19 +10,21 @@ from program import write_take
 
 from stand_in_weights import install_stand_in
 from stemset.catalogue.entries import find
+from stemset.catalogue.strategies import find_strategy
 from stemset.pipeline.output import read_metadata
 from stemset.storage.settings import StoreSettings
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow]
-MODEL = "hdemucs_mmi"
 
 
+@pytest.mark.parametrize("strategy", ["hdemucs_mmi", "successive"])
 def test_worker_separates_with_the_strategy_that_the_config_names(
-    tmp_path: Path, bucket_settings: StoreSettings, song: NDArray[np.float32]
+    strategy: str, tmp_path: Path, bucket_settings: StoreSettings, song: NDArray[np.float32]
 ) -> None:
     models = tmp_path / "models"
-    install_stand_in(find(MODEL), models)
-    config = CONFIG.replace("source_folder", f"strategy: {MODEL}\n    source_folder")
+    for model in find_strategy(strategy).models():
+        install_stand_in(find(model), models)
+    config = CONFIG.replace("source_folder", f"strategy: {strategy}\n    source_folder")
     deployment = Deployment(tmp_path, bucket_settings, config=config)
     take = write_take(deployment.recordings / "take.wav", song[:, : 3 * 44_100])
     try:
@@ -37,6 +39,6 @@ def test_worker_separates_with_the_strategy_that_the_config_names(
         assert metadata is not None
         assert list(metadata["stems"]) == ["vocals", "drums", "bass", "other"]
         (line,) = worker.lines("Processing with strategy")
-        assert line["event"] == f"Processing with strategy: {MODEL}"
+        assert line["event"] == f"Processing with strategy: {strategy}"
     finally:
         deployment.close()

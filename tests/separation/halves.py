@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stemset.separation.network import Fade, LastChunk, Samples
+from stemset.separation.network import Fade, LastChunk, Precision, Samples
 
 
 @dataclass
@@ -21,6 +21,8 @@ class Halves:
     normalised: bool = False
     device: str = "cpu"
     gpu_trouble: str | None = None
+    precision: Precision = Precision.FLOAT32
+    batch: int = 1
     calls: int = 0
 
     def __call__(self, mix: Samples) -> Samples:

@@ -84,7 +84,8 @@ def agreement_db(found: Samples, wanted: Samples) -> float:
 
 def loaded(entry: ModelEntry, folder: Path, *slots: str) -> Demucs:
     wanted = slots or entry.slots
-    network = load_network(entry, load_files(entry, folder, wanted), wanted, threads=2)
+    files = load_files(entry, folder, wanted)
+    network = load_network(entry, files, wanted, threads=2, full_precision=True)
     assert isinstance(network, Demucs)
     return network
 

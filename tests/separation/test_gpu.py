@@ -1,13 +1,17 @@
-"""A GPU that is here and not used is said; that there is none is fine."""
+"""A GPU that is here is used well, or it is said why not; that there is none is fine."""
 
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
 
+from stand_in_weights import install_stand_in
 from stemset.catalogue.entries import find
 from stemset.catalogue.weights import load_files
+from stemset.errors import NetworkFailed
+from stemset.separation.network import Network, Precision, Samples
 from stemset.separation.networks import _torch, gpu, load_network
 from stemset.separation.networks.gpu import gpu_is_here, onnx_trouble, torch_trouble
 from stemset.separation.networks.spleeter import Spleeter
@@ -93,3 +97,63 @@ def test_network_that_fell_back_says_so(monkeypatch: pytest.MonkeyPatch):
     assert isinstance(network, Spleeter)
     assert network._graph.device == "cpu"
     assert network._graph.gpu_trouble is not None
+
+
+@pytest.mark.gpu
+class TestOnGpu:
+    """Networks of random weights on a real GPU."""
+
+    @staticmethod
+    def loaded(model: str, folder: Path, *, full: bool = False) -> Network:
+        entry = find(model)
+        if not (folder / model).exists():
+            install_stand_in(entry, folder)
+        files = load_files(entry, folder)
+        return load_network(entry, files, entry.slots, threads=2, full_precision=full)
+
+    @staticmethod
+    def noise(network: Network, chunks: int) -> Samples:
+        shape = (chunks, 2, network.chunk_frames)
+        return 0.1 * np.random.default_rng(0).standard_normal(shape, np.float32)
+
+    @pytest.mark.parametrize(
+        "model", ["htdemucs", "hdemucs_mmi", "melband_roformer_kim", "bs_roformer_ep317"]
+    )
+    def test_half_precision_is_close_to_full(self, model: str, tmp_path: Path):
+        half, full = self.loaded(model, tmp_path), self.loaded(model, tmp_path, full=True)
+        assert (half.device, half.precision) == ("cuda", Precision.FLOAT16)
+        assert (full.device, full.precision) == ("cuda", Precision.FLOAT32)
+        assert half.batch >= 1
+        burst = np.zeros((1, 2, half.chunk_frames), np.float32)
+        burst[..., 100_000:100_100] = self.noise(half, 1)[..., :100]
+
+        for mix in (self.noise(half, 2), burst):
+            found, wanted = half(mix), full(mix)
+            assert found.dtype == np.float32
+            error = max(np.square(found - wanted, dtype=np.float64).sum(), 1e-30)
+            assert 10 * np.log10(np.square(wanted, dtype=np.float64).sum() / error) > 40
+
+    def test_memory_that_others_took_makes_batches_smaller(self, tmp_path: Path):
+        network = self.loaded("htdemucs", tmp_path)
+        mix = self.noise(network, 4)
+        wanted = network(mix)
+        network.batch = 4
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        network(mix[:2])
+        enough_for_two = torch.cuda.max_memory_reserved() * 1.05
+
+        torch.cuda.empty_cache()
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(enough_for_two / total)
+        try:
+            stems = network(mix)
+            assert network.batch in {1, 2}
+            np.testing.assert_allclose(stems, wanted, atol=1e-2)
+
+            torch.cuda.empty_cache()
+            torch.cuda.set_per_process_memory_fraction(0.0)
+            with pytest.raises(NetworkFailed, match="memory of the GPU is not enough"):
+                network(mix)
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)

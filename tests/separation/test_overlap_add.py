@@ -12,8 +12,10 @@ from stemset.separation.overlap_add import OverlapAdd, fade_in
 from stemset.separation.statistics import Normalisation
 
 
-def stream(network: Any, mix: Samples, cuts: list[int]) -> tuple[Samples, Samples]:
-    overlap_add = OverlapAdd(network, lanes=len(mix))
+def stream(
+    network: Any, mix: Samples, cuts: list[int], normalisation: Normalisation | None = None
+) -> tuple[Samples, Samples]:
+    overlap_add = OverlapAdd(network, len(mix), normalisation)
     given_back: list[tuple[Samples, Samples]] = []
     for start, end in zip([0, *cuts], [*cuts, mix.shape[-1]], strict=True):
         given_back += overlap_add.push(mix[..., start:end])
@@ -46,6 +48,117 @@ def test_stream_of_any_length_and_cuts_gives_every_frame_once(
     np.testing.assert_allclose(stems[:, 0], mix / 2, atol=1e-6)
 
 
+@dataclass
+class Looking(Halves):
+    """Notes the chunks that it is given."""
+
+    seen: list[Samples] = field(default_factory=list[Samples])
+
+    def __call__(self, mix: Samples) -> Samples:
+        self.seen.append(mix.copy())
+        return super().__call__(mix)
+
+
+class Mirrors(Halves):
+    """Gives each chunk backwards: no frame of the result is right if a chunk stands elsewhere."""
+
+    def __call__(self, mix: Samples) -> Samples:
+        self.calls += 1
+        return mix[:, np.newaxis, :, ::-1].copy()
+
+
+@given(
+    frames=st.integers(1, 9000),
+    silence=st.tuples(st.integers(0, 9000), st.integers(0, 4000)),
+    cuts=st.lists(st.integers(0, 9000), max_size=6),
+    batch=st.integers(2, 7),
+    lanes=st.integers(1, 2),
+    overlap=st.sampled_from([0, 1, 200, 750]),
+    lead=st.sampled_from([0, 70]),
+    fade=st.sampled_from(Fade),
+    last_chunk=st.sampled_from(LastChunk),
+    normalisation=st.sampled_from([None, Normalisation(0.25, 2, restores_mean=True)]),
+)
+@settings(deadline=None, max_examples=300)
+def test_batches_change_no_bit_of_the_result(
+    frames: int,
+    silence: tuple[int, int],
+    cuts: list[int],
+    batch: int,
+    lanes: int,
+    overlap: int,
+    lead: int,
+    fade: Fade,
+    last_chunk: LastChunk,
+    normalisation: Normalisation | None,
+) -> None:
+    mix = noise(frames, lanes)
+    mix[..., silence[0] : sum(silence)] = 0
+    cuts = sorted(cut for cut in cuts if cut <= frames)
+
+    def streamed(batch: int, cuts: list[int]) -> tuple[Samples, Samples]:
+        network = Mirrors(
+            overlap_frames=overlap,
+            lead_frames=lead,
+            fade=fade,
+            last_chunk=last_chunk,
+            batch=batch,
+        )
+        return stream(network, mix, cuts, normalisation)
+
+    back, stems = streamed(batch, cuts)
+    one_back, one_stems = streamed(1, [])
+
+    np.testing.assert_array_equal(back, mix)
+    np.testing.assert_array_equal(one_back, mix)
+    np.testing.assert_array_equal(stems, one_stems)
+
+
+def test_chunks_are_given_together_and_those_that_are_left_in_the_end() -> None:
+    network = Looking(batch=3)
+
+    stream(network, noise(1000 + 7 * 800 + 100, lanes=2), [])
+
+    # Chunks begin at 0, 800 … 5600; the ninth holds 300 frames.
+    assert [len(seen) for seen in network.seen] == [6, 6, 4, 2]
+
+
+def test_silent_chunks_of_a_batch_are_left_out() -> None:
+    network = Looking(batch=4)
+    mix = noise(1000 + 3 * 800)
+    mix[..., 800:1800] = 0
+
+    _, stems = stream(network, mix, [])
+
+    assert [len(seen) for seen in network.seen] == [3, 1]
+    np.testing.assert_array_equal(network.seen[0][1], mix[0, :, 1600:2600])
+    np.testing.assert_allclose(stems[:, 0], mix / 2, atol=1e-6)
+
+
+@dataclass
+class Shrinking(Halves):
+    """Takes one chunk less from call to call."""
+
+    given: list[int] = field(default_factory=list[int])
+
+    def __call__(self, mix: Samples) -> Samples:
+        self.given.append(len(mix))
+        self.batch = max(self.batch - 1, 1)
+        return super().__call__(mix)
+
+
+@pytest.mark.parametrize("cut", [0, 777, 2600])
+def test_batch_that_shrinks_is_followed_at_once(cut: int) -> None:
+    network = Shrinking(batch=3)
+    mix = noise(1000 + 7 * 800)
+
+    back, stems = stream(network, mix, [cut])
+
+    assert network.given == [3, 2, 1, 1, 1, 1]  # the last of them ends the stream
+    np.testing.assert_array_equal(back, mix)
+    np.testing.assert_allclose(stems[:, 0], mix / 2, atol=1e-6)
+
+
 def test_stream_without_crossfade_sums_the_overlaps() -> None:
     mix = np.ones((1, 2, 1800), np.float32)
 
@@ -65,12 +178,13 @@ def test_stream_of_silence_runs_no_network() -> None:
     assert not stems.any()
 
 
-def test_stream_holds_no_more_than_a_chunk_and_an_overlap() -> None:
-    overlap_add = OverlapAdd(Halves(), lanes=1)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_stream_holds_no_more_than_the_input_of_a_batch(batch: int) -> None:
+    overlap_add = OverlapAdd(Halves(batch=batch), lanes=1)
     given_back = 0
     for _ in range(50):
         given_back += sum(mix.shape[-1] for mix, _ in overlap_add.push(noise(100)))
-    assert given_back >= 50 * 100 - 1000
+    assert given_back >= 50 * 100 - 1000 - (batch - 1) * 800
 
 
 @pytest.mark.parametrize("frames", [0, 1, 16, 65_536])
@@ -81,17 +195,6 @@ def test_fade_in_and_its_mirror_sum_to_one(frames: int, fade: Fade) -> None:
     assert rising is not None
 
     np.testing.assert_allclose(rising + rising[::-1], np.ones(frames), atol=1e-6)
-
-
-@dataclass
-class Looking(Halves):
-    """Notes the chunks that it is given."""
-
-    seen: list[Samples] = field(default_factory=list[Samples])
-
-    def __call__(self, mix: Samples) -> Samples:
-        self.seen.append(mix.copy())
-        return super().__call__(mix)
 
 
 @given(frames=st.integers(1, 5000), cut=st.integers(0, 5000))

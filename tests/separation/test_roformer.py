@@ -57,7 +57,8 @@ def small_entry(model: str) -> ModelEntry:
 
 def loaded(entry: ModelEntry, folder: Path) -> Roformer:
     install_stand_in(entry, folder)
-    network = load_network(entry, load_files(entry, folder), entry.slots, threads=2)
+    files = load_files(entry, folder)
+    network = load_network(entry, files, entry.slots, threads=2, full_precision=True)
     assert isinstance(network, Roformer)
     return network
 

@@ -11,7 +11,7 @@ from stemset.catalogue.weights import load_files
 from stemset.errors import NetworkFailed
 from stemset.pipeline.networks import Networks
 from stemset.separation.closing import Closing
-from stemset.separation.network import Fade, LastChunk, Network, Samples
+from stemset.separation.network import Fade, LastChunk, Network, Precision, Samples
 from stemset.separation.networks import load_network
 from stemset.separation.separator import Separator
 from stemset.separation.signals import plan_signals
@@ -227,6 +227,7 @@ def test_network_that_gives_nan_is_refused(song: NDArray[np.float32], networks: 
         fade, lead_frames, device = Fade.RAISED_COSINE, 0, "cpu"
         gpu_trouble: str | None = None
         last_chunk, normalised = LastChunk.AT_START, False
+        precision, batch = Precision.FLOAT32, 1
 
         def __call__(self, mix: Samples) -> Samples:
             return np.full((len(mix), 1, 2, self.chunk_frames), np.nan, np.float32)

@@ -94,6 +94,20 @@ def test_sum_with_the_slot_that_closes_is_the_input_minus_the_others() -> None:
     assert band.combination == Combination(1, {"drums": -1, "vocals": -1})
 
 
+def test_successive_models_take_what_is_left_and_add_up() -> None:
+    signals = plan_signals(find_strategy("successive"))
+
+    assert signals.names == ("vocals", "drums", "bass", "other")
+    assert signals.adds_up
+    assert signals.closing is not None
+    assert signals.closing.stem == "other"
+    assert signals.network_slots() == {
+        "melband_roformer_kim": {"vocals"},
+        "kuielab_b_drums": {"drums"},
+        "kuielab_a_bass": {"bass"},
+    }
+
+
 def test_better_vocals_leave_the_rest_to_the_specialists_and_add_up() -> None:
     signals = plan_signals(find_strategy("vocals-then-ft"))
 

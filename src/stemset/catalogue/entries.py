@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from stemset.catalogue._demucs_entries import HDEMUCS_MMI, HTDEMUCS, HTDEMUCS_6S, HTDEMUCS_FT
+from stemset.catalogue._mdx_entries import KUIELAB_A_BASS, KUIELAB_B_DRUMS
 from stemset.catalogue._roformer_entries import BS_ROFORMER_EP317, MELBAND_ROFORMER_KIM
 from stemset.catalogue._spleeter_entries import SPLEETER_2STEMS
 from stemset.catalogue.entry import NOT_GRANTED, ModelEntry
@@ -22,6 +23,8 @@ _ALL = (
     HDEMUCS_MMI,
     MELBAND_ROFORMER_KIM,
     BS_ROFORMER_EP317,
+    KUIELAB_B_DRUMS,
+    KUIELAB_A_BASS,
 )
 
 CATALOGUE: Mapping[str, ModelEntry] = MappingProxyType({entry.name: entry for entry in _ALL})

@@ -17,6 +17,7 @@ class Network(StrEnum):
     HDEMUCS = "hdemucs"
     MEL_BAND_ROFORMER = "mel-band-roformer"
     BS_ROFORMER = "bs-roformer"
+    MDX_NET = "mdx-net"
 
 
 @dataclass(frozen=True, slots=True)

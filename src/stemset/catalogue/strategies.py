@@ -229,6 +229,15 @@ BUILT_IN: Mapping[str, Node] = MappingProxyType(
                     "not_drums+bass": "other",
                 },
             },
+            "successive": {
+                "_": "melband_roformer_kim",
+                "vocals": "vocals",
+                "not_vocals": {
+                    "_": "kuielab_b_drums",
+                    "drums": "drums",
+                    "not_drums": {"_": "kuielab_a_bass", "bass": "bass", "not_bass": "other"},
+                },
+            },
         }.items()
     }
 )

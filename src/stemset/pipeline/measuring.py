@@ -88,6 +88,7 @@ def _split(
         cpu_s=(_cpu_s() - before_s) / audio_s,
         device=networks.device,
         day=datetime.now(UTC).date().isoformat(),
+        precision=metadata["device"]["precision"],  # type: ignore[index]
     )
 
 

@@ -13,6 +13,7 @@ from stemset import __version__
 from stemset.audio.loudness import Loudness, playback_gains
 from stemset.catalogue.entries import find
 from stemset.separation.closing import SumError
+from stemset.separation.network import Precision
 from stemset.separation.networks.libraries import library_versions
 from stemset.separation.signals import SignalPlan
 
@@ -76,6 +77,7 @@ def build_metadata(
     timings: Timings,
     wall_s: float,
     device: str,
+    precision: Precision,
 ) -> dict[str, object]:
     """Describe an output.
 
@@ -90,6 +92,7 @@ def build_metadata(
         timings: Where the time went.
         wall_s: Time from the start of the run.
         device: What the networks computed on.
+        precision: What they computed in.
     """
     gains = playback_gains({name: stem.loudness.integrated_lufs for name, stem in stems.items()})
     source = job.source
@@ -129,7 +132,7 @@ def build_metadata(
             "stems_s": {name: round(spent, 3) for name, spent in timings.stems_s.items()},
             "gpu_s": 0.0 if device == "cpu" else round(timings.separate_s, 3),
         },
-        "device": {"kind": device, "precision": "float32", "machine": platform.machine()},
+        "device": {"kind": device, "precision": precision, "machine": platform.machine()},
         "versions": _versions(job),
     }
 

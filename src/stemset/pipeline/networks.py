@@ -2,14 +2,20 @@
 
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from stemset.catalogue.entries import find
 from stemset.catalogue.weights import load_files
-from stemset.separation.network import Network
+from stemset.errors import InvalidConfig
+from stemset.separation.network import Network, Precision
 from stemset.separation.networks import load_network
 from stemset.separation.signals import SignalPlan
+
+_PRECISION_VARIABLE = "STEMSET_PRECISION"
+_FULL = "full"
+_AUTO = "auto"
 
 
 class Networks:
@@ -65,6 +71,7 @@ class Networks:
             ModelCorrupt: Weights are damaged.
             MissingDependency: What loads them is not installed.
             NetworkFailed: The runtime does not load them.
+            InvalidConfig: ``STEMSET_PRECISION`` names no precision.
         """
         with self._lock:
             return {
@@ -82,8 +89,26 @@ class Networks:
                 slots,
                 threads=self._threads,
                 original_manner=original_manner,
+                full_precision=original_manner or full_precision_is_wanted(),
             )
         return self._loaded[key]
+
+
+def coarsest_precision(networks: Iterable[Network]) -> Precision:
+    """What networks compute in; of several precisions, the coarsest."""
+    return max((network.precision for network in networks), key=list(Precision).index)
+
+
+def full_precision_is_wanted() -> bool:
+    """Whether ``STEMSET_PRECISION`` is ``full``; by default it is ``auto``.
+
+    Raises:
+        InvalidConfig: It is something else.
+    """
+    wanted = os.environ.get(_PRECISION_VARIABLE) or _AUTO
+    if wanted not in {_FULL, _AUTO}:
+        raise InvalidConfig(f"{_PRECISION_VARIABLE} must be {_FULL} or {_AUTO}, got {wanted!r}.")
+    return wanted == _FULL
 
 
 def _cores() -> int:

@@ -18,7 +18,7 @@ from stemset.errors import InputChanged
 from stemset.pipeline._stages import ReadAhead
 from stemset.pipeline._stem_stages import ClosingStage, Stem, full_scale
 from stemset.pipeline.metadata import StemResult, Timings, build_metadata
-from stemset.pipeline.networks import Networks
+from stemset.pipeline.networks import Networks, coarsest_precision
 from stemset.pipeline.output import making_output
 from stemset.pipeline.plan import Job
 from stemset.pipeline.progress import Clock, OnProgress
@@ -109,6 +109,7 @@ def run(
             timings=result.timings,
             wall_s=time.perf_counter() - begun,
             device=networks.device,
+            precision=coarsest_precision(runner.loaded().values()),
         )
         output.commit(metadata)
     return metadata
@@ -137,7 +138,7 @@ class _Runner:
             decoder = stack.enter_context(opened or Decoder(self.job.recording.path, self.limits))
             blocks = ReadAhead(decoder, depth=_BLOCKS_AHEAD)
             stack.callback(blocks.stop)
-            networks = self._networks()
+            networks = self.loaded()
             separator = self._separator(networks)
             ready_s = time.perf_counter() - self.begun
             stems = {
@@ -192,7 +193,8 @@ class _Runner:
         closing.put_signals(signals)
         return busy_s
 
-    def _networks(self) -> dict[str, Network]:
+    def loaded(self) -> dict[str, Network]:
+        """The networks, loaded if they are not yet."""
         return self.networks.load(self.plan, original_manner=self.job.original_manner)
 
     def _separator(self, networks: Mapping[str, Network]) -> Separator:

@@ -27,6 +27,7 @@ class Speed:
         cpu_s: Seconds of one core for a second of audio.
         device: What the networks computed on, ``cpu`` or ``cuda``.
         day: When it was measured, ``2026-01-31``.
+        precision: What the networks computed in; it was not noted while there was only one.
     """
 
     strategy: str
@@ -35,6 +36,7 @@ class Speed:
     cpu_s: float
     device: str
     day: str
+    precision: str = "float32"
 
     @property
     def times_realtime(self) -> float:

@@ -29,6 +29,14 @@ class LastChunk(StrEnum):
     """Alone: the network takes shorter chunks as well."""
 
 
+class Precision(StrEnum):
+    """What a network computes in, from the finest to the coarsest."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
 class Network(Protocol):
     """A loaded network.
 
@@ -45,6 +53,8 @@ class Network(Protocol):
         normalised: Whether the network wants a recording with a mean of 0 and a deviation of 1.
         device: What it computes on, ``cpu`` or ``cuda``.
         gpu_trouble: Why it does not compute on a GPU that it should use, None if all is well.
+        precision: What it computes in; what it takes and gives is float32.
+        batch: How many chunks it takes at once to be fastest. It may shrink while it runs.
     """
 
     slots: tuple[str, ...]
@@ -57,9 +67,11 @@ class Network(Protocol):
     normalised: bool
     device: str
     gpu_trouble: str | None
+    precision: Precision
+    batch: int
 
     def __call__(self, mix: Samples) -> Samples:
-        """Separate chunks.
+        """Separate chunks, any number of them.
 
         Args:
             mix: ``(batch, 2, chunk_frames)``, or fewer frames if its last chunk may be short.

@@ -15,6 +15,7 @@ def load_network(
     *,
     threads: int,
     original_manner: bool = False,
+    full_precision: bool = False,
 ) -> Network:
     """Load a model of the catalogue.
 
@@ -24,6 +25,7 @@ def load_network(
         slots: The slots that are wanted; only these are computed.
         threads: How many threads the network may keep busy.
         original_manner: Compute exactly as the model's authors do, for comparison.
+        full_precision: Compute everything in float32, also where half precision is faster.
 
     Raises:
         MissingDependency: The family's runtime is not installed.
@@ -36,10 +38,15 @@ def load_network(
 
         (graph,) = weights
         return Spleeter(entry, graph.path, slots, threads=threads, original_manner=original_manner)
+    if entry.network is Family.MDX_NET:
+        from stemset.separation.networks.mdx import MdxNet  # noqa: PLC0415
+
+        (graph,) = weights
+        return MdxNet(entry, graph.path, slots, threads=threads)
     if entry.network in {Family.MEL_BAND_ROFORMER, Family.BS_ROFORMER}:
         from stemset.separation.networks.roformer import Roformer  # noqa: PLC0415
 
-        return Roformer(entry, weights, slots, threads=threads)
+        return Roformer(entry, weights, slots, threads=threads, full_precision=full_precision)
     from stemset.separation.networks.demucs import Demucs  # noqa: PLC0415
 
-    return Demucs(entry, weights, slots, threads=threads)
+    return Demucs(entry, weights, slots, threads=threads, full_precision=full_precision)

@@ -71,6 +71,11 @@ class OnnxGraph:
         """Why it computes on the CPU though the runtime is the one for GPUs."""
         return onnx_trouble(ort.get_available_providers(), self._session.get_providers())
 
+    @property
+    def inputs(self) -> dict[str, tuple[int | str | None, ...]]:
+        """The shapes of what it takes, by name; a length that may differ is a name or None."""
+        return {found.name: tuple(found.shape) for found in self._session.get_inputs()}
+
     def run(self, inputs: Mapping[str, Samples]) -> Samples:
         """Compute the graph's output.
 

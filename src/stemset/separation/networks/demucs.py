@@ -7,15 +7,13 @@ Rouard, Massa, Défossez, "Hybrid Transformers for music source separation", 202
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
 from stemset.errors import MissingDependency
-from stemset.separation.network import LastChunk, Samples
+from stemset.separation.network import LastChunk
 from stemset.separation.networks.libraries import HOW_TO_INSTALL
 
 try:
@@ -28,7 +26,7 @@ except ImportError as error:
         f"({error}). Install them with: {HOW_TO_INSTALL}"
     ) from error
 
-from stemset.separation.networks._torch import TorchNetwork, computing
+from stemset.separation.networks._torch import TorchNetwork
 from stemset.separation.networks._torch_weights import load_weights
 
 # Source: the arguments that stand in the published checkpoints. The networks that they make have
@@ -77,6 +75,7 @@ class Demucs(TorchNetwork):
         slots: Collection[str],
         *,
         threads: int,
+        full_precision: bool = False,
     ) -> None:
         """Build and load the networks that give a wanted slot.
 
@@ -85,25 +84,25 @@ class Demucs(TorchNetwork):
             weights: The networks' files.
             slots: The slots that are wanted.
             threads: Threads of the runtime.
+            full_precision: Compute everything in float32.
 
         Raises:
             ModelCorrupt: A file does not hold the weights of its network.
+            NetworkFailed: The GPU does not take the networks.
         """
         is_hybrid = entry.network is Family.HDEMUCS
         last_chunk = LastChunk.SHORT if is_hybrid else LastChunk.CENTRED
-        super().__init__(entry, slots, last_chunk, threads=threads)
+        super().__init__(entry, slots, last_chunk, threads=threads, full_precision=full_precision)
         self._members = [self._member(entry, file) for file in weights]
+        self._choose_batch()
 
-    def __call__(self, mix: Samples) -> Samples:
-        """Separate chunks: ``(batch, 2, frames)`` to ``(batch, slots, 2, frames)``."""
-        batch, channels, frames = mix.shape
-        stems = np.empty((batch, len(self.slots), channels, frames), np.float32)
-        with computing():
-            chunks = torch.from_numpy(mix).to(self.device)
-            for member in self._members:
-                sources = cast("torch.Tensor", member.network(chunks)).cpu().numpy()
-                for slot, source in member.places:
-                    stems[:, slot] = sources[:, source]
+    def _forward(self, chunks: torch.Tensor) -> torch.Tensor:
+        batch, channels, frames = chunks.shape
+        stems = chunks.new_empty((batch, len(self.slots), channels, frames))
+        for member in self._members:
+            sources = member.network(chunks)
+            for slot, source in member.places:
+                stems[:, slot] = sources[:, source]
         return stems
 
     def _member(self, entry: ModelEntry, file: WeightsFile) -> _Member:
@@ -114,7 +113,7 @@ class Demucs(TorchNetwork):
             for place, slot in enumerate(self.slots)
             if slot in file.slots
         )
-        return _Member(network.to(self.device), places)
+        return _Member(self._place(network), places)
 
 
 def build(entry: ModelEntry) -> torch.nn.Module:

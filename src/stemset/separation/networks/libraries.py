@@ -21,6 +21,7 @@ _LIBRARIES: Mapping[Family, tuple[str, ...]] = MappingProxyType(
         Family.HDEMUCS: _DEMUCS,
         Family.MEL_BAND_ROFORMER: _ROFORMER,
         Family.BS_ROFORMER: _ROFORMER,
+        Family.MDX_NET: ("onnxruntime",),
     }
 )
 # A library can be published under several names, one for each kind of machine.

@@ -9,7 +9,7 @@ arXiv:2310.01809.
 """
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
 from stemset.errors import MissingDependency
-from stemset.separation.network import LastChunk, Samples
+from stemset.separation.network import LastChunk
 from stemset.separation.networks.libraries import HOW_TO_INSTALL
 
 try:
@@ -25,7 +25,7 @@ try:
     from bs_roformer import BSRoformer, MelBandRoformer
     from bs_roformer.attend import Attend
 
-    from stemset.separation.networks._torch import TorchNetwork, computing
+    from stemset.separation.networks._torch import TorchNetwork
     from stemset.separation.networks._torch_weights import load_weights
 except ImportError as error:
     raise MissingDependency(
@@ -81,6 +81,7 @@ class Roformer(TorchNetwork):
         slots: Collection[str],
         *,
         threads: int,
+        full_precision: bool = False,
     ) -> None:
         """Build and load the network.
 
@@ -89,21 +90,23 @@ class Roformer(TorchNetwork):
             weights: The network's file.
             slots: The slots that are wanted.
             threads: Threads of the runtime.
+            full_precision: Compute everything in float32.
 
         Raises:
             ModelCorrupt: The file does not hold the weights of the network.
+            NetworkFailed: The GPU does not take the network.
         """
-        super().__init__(entry, slots, LastChunk.CENTRED, threads=threads)
+        super().__init__(
+            entry, slots, LastChunk.CENTRED, threads=threads, full_precision=full_precision
+        )
         (file,) = weights
         network = build(entry)
         load_weights(network, file.path)
-        self._network = network.to(self.device)
+        self._network = self._place(network)
+        self._choose_batch()
 
-    def __call__(self, mix: Samples) -> Samples:
-        """Separate chunks: ``(batch, 2, frames)`` to ``(batch, 1, 2, frames)``."""
-        with computing():
-            stem = self._network(torch.from_numpy(mix).to(self.device))
-            return cast("torch.Tensor", stem).cpu().numpy()[:, None]
+    def _forward(self, chunks: torch.Tensor) -> torch.Tensor:
+        return self._network(chunks)[:, None]
 
 
 def build(entry: ModelEntry) -> torch.nn.Module:
@@ -121,6 +124,11 @@ def build(entry: ModelEntry) -> torch.nn.Module:
     for module in network.modules():
         if isinstance(getattr(module, "attend", None), Attend):
             module.attend = _Attention()
+    # Whatever the precision, what all layers add to is float32 (BS-RoFormer is 6 dB better so), and
+    # so are the masks: the spectrum that they scale is complex.
+    estimators = cast("Iterable[torch.nn.Module]", network.mask_estimators)
+    for part in (cast("torch.nn.Module", network.band_split), *estimators):
+        part.register_forward_hook(lambda _part, _args, result: result.float())
     return network.eval().requires_grad_(requires_grad=False)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from stemset.catalogue.entry import ModelEntry
-from stemset.separation.network import Fade, LastChunk, Samples
+from stemset.separation.network import Fade, LastChunk, Precision, Samples
 from stemset.separation.networks._onnx import OnnxGraph
 from stemset.separation.networks._stft import Spectrum, Stft
 
@@ -62,6 +62,8 @@ class Spleeter:
         self._graph = OnnxGraph(weights, threads=threads)
         self.device = self._graph.device
         self.gpu_trouble = self._graph.gpu_trouble
+        self.precision = Precision.FLOAT32
+        self.batch = 1
         self._stft = Stft(
             self.chunk_frames,
             window_frames=_WINDOW_FRAMES,
