@@ -55,7 +55,8 @@ python-dateutil python-multipart segno sqlalchemy tzdata uvloop wasmtime zipstre
 # what else requirements/torch.in names.
 FROM packages AS with-torch
 COPY requirements/torch.in requirements/
-RUN sed '/^torch==/d' requirements/torch.in > requirements/networks.in
+RUN sed '/^torch==/d' requirements/torch.in > requirements/networks.in \
+    && sed '/^openvino/d' requirements/networks.in > requirements/networks-on-gpu.in
 
 FROM with-torch AS engine-cpu
 ARG TORCH=""
@@ -146,7 +147,7 @@ RUN --mount=type=secret,id=pip.conf \
     if [ -z "${TORCH}" ]; then \
         set -- --no-deps --require-hashes -r requirements/gpu.txt; \
     else \
-        set -- -c requirements/pins.txt -r requirements/gpu.in -r requirements/networks.in \
+        set -- -c requirements/pins.txt -r requirements/gpu.in -r requirements/networks-on-gpu.in \
             ${TORCH} ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"}; \
     fi \
     && tools/bin/pip --python venv/bin/python3 install --only-binary :all: --no-compile \

@@ -35,8 +35,8 @@ api: dev-env page ## write what the page knows of the API from what the API says
 lock: ## look up the newest packages and write requirements/*.txt
 	@scripts/lock
 
-bench: run-env ## measure against the peers, print a table (QUICK=1: no hours of audio; DOCS=1: update docs)
-	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(DOCS),--docs)
+bench: torch-env ## measure against the peers, print a table (QUICK=1: no hours of audio; DOCS=1: update docs; ONLY=speed: one section)
+	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(DOCS),--docs) $(if $(ONLY),--only $(ONLY))
 
 chaos: dev-env ## kill the service at random, for minutes; no job may be lost (SECONDS=, SEED=)
 	@$(BIN)/python scripts/chaos.py

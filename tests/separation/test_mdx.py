@@ -32,7 +32,7 @@ def loaded(model: str, graph: ModelProto, folder: Path) -> MdxNet:
     entry = find(model)
     path = folder / "network.onnx"
     path.write_bytes(graph.SerializeToString())
-    network = load_network(entry, [WeightsFile(entry.slots, path)], entry.slots, threads=2)
+    network = load_network(entry, [WeightsFile(entry.slots, path)], entry.slots, threads=1)
     assert isinstance(network, MdxNet)
     return network
 

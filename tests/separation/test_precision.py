@@ -123,12 +123,12 @@ def loaded(
     files = load_files(entry, folder)
     if chunk_frames:
         entry = replace(entry, chunk_frames=chunk_frames, overlap_frames=chunk_frames // 2)
-    network = load_network(entry, files, entry.slots, threads=2, full_precision=full)
+    network = load_network(entry, files, entry.slots, threads=1, full_precision=full)
     assert isinstance(network, TorchNetwork)
     return network
 
 
-@pytest.mark.usefixtures("_bfloat16")
+@pytest.mark.usefixtures("_bfloat16", "pytorch")
 @pytest.mark.parametrize("model", [MEL_BAND, BAND_SPLIT])
 def test_roformer_in_half_precision_is_close_to_full(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -145,8 +145,8 @@ def test_roformer_in_half_precision_is_close_to_full(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_bfloat16")
-@pytest.mark.parametrize(("model", "frames"), [("htdemucs", None), ("hdemucs_mmi", 4 * RATE_HZ)])
+@pytest.mark.usefixtures("_bfloat16", "pytorch")
+@pytest.mark.parametrize(("model", "frames"), [("htdemucs", None), ("hdemucs_mmi", 2 * RATE_HZ)])
 def test_demucs_in_half_precision_is_close_to_full(model: str, frames: int | None, tmp_path: Path):
     half = loaded(model, tmp_path, chunk_frames=frames)
     full = loaded(model, tmp_path, chunk_frames=frames, full=True)

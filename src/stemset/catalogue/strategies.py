@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from stemset.catalogue.entries import find
+from stemset.catalogue.entry import ModelEntry
 from stemset.errors import InvalidStrategy, UnknownModel, UnknownStrategy
 
 _COMPLEMENT_PREFIX = "not_"
@@ -93,6 +94,11 @@ def find_strategy(name: str, own: Mapping[str, Node] | None = None) -> Node:
         raise UnknownStrategy(
             f"There is no strategy {name!r}. Known strategies: {', '.join(known)}."
         ) from None
+
+
+def every_slot(entry: ModelEntry) -> Node:
+    """The strategy that takes every slot of one model as a stem of the slot's name."""
+    return Node(entry.name, tuple((slot, Leaf(slot)) for slot in entry.slots))
 
 
 def only(strategy: Node, stems: Collection[str], name: str = "strategy") -> Node:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,14 +16,19 @@ import numpy as np
 from stemset import __version__
 from stemset.audio.decode import Decoder
 from stemset.catalogue.entries import CATALOGUE, find
-from stemset.catalogue.strategies import DEFAULT_STRATEGY, find_strategy
+from stemset.catalogue.entry import ModelEntry
+from stemset.catalogue.strategies import DEFAULT_STRATEGY, every_slot, find_strategy
 from stemset.catalogue.weights import example_song, installed, load_files, model_cache
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.config import Settings, load_settings
 from stemset.errors import NetworkFailed, OutputUnwritable, SourceFolderMissing, StemsetError
 from stemset.pipeline.networks import Networks
 from stemset.separation.networks.gpu import CUDA, gpu_is_here
-from stemset.separation.networks.libraries import missing_libraries
+from stemset.separation.networks.libraries import (
+    computed_by_openvino,
+    missing_libraries,
+    openvino_would_help,
+)
 from stemset.separation.signals import plan_signals
 
 _LOW_DISK_BYTES = 1 << 30
@@ -148,22 +153,30 @@ def _separating() -> str:
     return f"on {networks.device}, {speed:.0f} times as fast as the music plays"
 
 
+def _faster_on_cpu(models: Iterable[ModelEntry]) -> str:
+    """What would make models that are here faster without a GPU."""
+    slow = [model.name for model in models if openvino_would_help(model)]
+    if not slow:
+        return ""
+    return f"; {', '.join(slow)} three to five times as fast with: pip install openvino"
+
+
 def _gpu() -> str:
     """Load a network of every family that is installed, and run what is to compute on a GPU."""
     networks = Networks()
     ready = {
         entry.network: entry
         for entry in CATALOGUE.values()
-        if installed(entry) and not missing_libraries(entry)
+        if installed(entry) and not missing_libraries(entry) and not computed_by_openvino(entry)
     }
     for entry in ready.values():
-        for network in networks.load(plan_signals(find_strategy(entry.name))).values():
+        for network in networks.load(plan_signals(every_slot(entry))).values():
             if network.device == CUDA:
                 network(np.zeros((1, 2, network.chunk_frames), np.float32))
     if networks.gpu_troubles:
         raise NetworkFailed(" ".join(networks.gpu_troubles))
     if not gpu_is_here():
-        return "none here: networks compute on the CPU"
+        return "none here: networks compute on the CPU" + _faster_on_cpu(ready.values())
     if networks.device == CUDA:
         return f"used by {', '.join(ready)}"
     return (

@@ -51,7 +51,7 @@ class StatisticsMeter:
         mono = block.mean(axis=0, dtype=np.float64)
         self._frames += mono.size
         self._sum += float(mono.sum())
-        self._sum_of_squares += float(np.dot(mono, mono))
+        self._sum_of_squares += float(np.square(mono).sum())
 
     def result(self, *, restores_mean: bool = False) -> Normalisation:
         """What everything that was pushed is scaled by."""

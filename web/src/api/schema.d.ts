@@ -733,7 +733,7 @@ export interface components {
             is_installed: boolean;
             /**
              * Missing Libraries
-             * @description What it needs and the service lacks: `pip install 'stemset[torch]'`.
+             * @description What it needs and the service lacks: `pip install 'stemset[torch,openvino]'`.
              */
             missing_libraries: string[];
             /**

@@ -69,7 +69,7 @@ test("an install that failed says why and can be tried again", () => {
 test("libraries that are missing are named with the command", () => {
   show({ missing_libraries: ["torch", "demucs"] });
   expect(document.body.textContent).toContain("lacks torch and demucs");
-  expect(document.body.textContent).toContain("pip install 'stemset[torch]'");
+  expect(document.body.textContent).toContain("pip install 'stemset[torch,openvino]'");
 });
 
 test("who may not install is told whom to ask", () => {

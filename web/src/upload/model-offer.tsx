@@ -42,7 +42,7 @@ function Offered({ model }: { model: Model }) {
       {missing_libraries.length > 0 && (
         <p>
           Stemset lacks {listed(missing_libraries)} for it. Where it runs, type{" "}
-          <code>pip install 'stemset[torch]'</code>, and start it again.
+          <code>pip install 'stemset[torch,openvino]'</code>, and start it again.
         </p>
       )}
       {isInstalling(model) && install && <Running name={name} install={install} />}

@@ -6,6 +6,7 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.entry import Network as Family
 from stemset.catalogue.weights import WeightsFile
 from stemset.separation.network import Network
+from stemset.separation.networks.libraries import computed_by_openvino
 
 
 def load_network(
@@ -33,6 +34,10 @@ def load_network(
         NetworkFailed: The runtime does not load the file.
     """
     # A family's runtime is imported only when it is used.
+    if computed_by_openvino(entry) and not original_manner:
+        from stemset.separation.networks import openvino  # noqa: PLC0415
+
+        return openvino.load(entry, weights, slots, threads=threads, full_precision=full_precision)
     if entry.network is Family.SPLEETER:
         from stemset.separation.networks.spleeter import Spleeter  # noqa: PLC0415
 

@@ -55,11 +55,8 @@ class Batching(ABC):
         device: What it computes on.
     """
 
+    batch: int
     device: str
-
-    def __init__(self) -> None:
-        """Begin with one chunk at once."""
-        self.batch = 1
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks: ``(batch, 2, frames)`` to ``(batch, slots, 2, frames)``.

@@ -12,6 +12,7 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.errors import NetworkFailed
 from stemset.separation.network import Fade, LastChunk, Precision, Samples
 from stemset.separation.networks._batching import Batching, fastest_batch
+from stemset.separation.networks._entry import EntryNetwork
 from stemset.separation.networks._precision import compute_with_care
 from stemset.separation.networks.gpu import CPU, CUDA, torch_trouble
 
@@ -23,7 +24,7 @@ _SIGNS_OF_TOO_LITTLE_MEMORY = ("can't allocate memory", "out of memory", "STATUS
 _LARGEST_SHARE_OF_FREE_MEMORY = 0.8
 
 
-class TorchNetwork(Batching):
+class TorchNetwork(EntryNetwork, Batching):
     """What a model of PyTorch tells the engine of itself, and how it computes; see ``Network``."""
 
     def __init__(
@@ -44,17 +45,8 @@ class TorchNetwork(Batching):
             threads: Threads that PyTorch may keep busy on a CPU.
             full_precision: Compute everything in float32.
         """
-        super().__init__()
-        self.slots = tuple(slot for slot in entry.slots if slot in slots)
-        self.rate_hz = entry.rate_hz
-        self.chunk_frames = entry.chunk_frames
-        self.overlap_frames = entry.overlap_frames
-        self.fade = Fade.LINEAR
-        self.lead_frames = 0
-        self.last_chunk = last_chunk
-        self.normalised = entry.normalised
+        super().__init__(entry, slots, fade=Fade.LINEAR, last_chunk=last_chunk)
         self.device, self.gpu_trouble = device_for(threads)
-        self.precision = Precision.FLOAT32
         if full_precision:
             # By default PyTorch lets a GPU round what it convolves to 11 bits.
             torch.backends.cudnn.allow_tf32 = False

@@ -23,7 +23,8 @@ import numpy as np
 
 from stemset.catalogue.entry import ModelEntry
 from stemset.errors import ModelCorrupt, NetworkFailed
-from stemset.separation.network import Fade, LastChunk, Precision, Samples
+from stemset.separation.network import Fade, LastChunk, Samples
+from stemset.separation.networks._entry import EntryNetwork
 from stemset.separation.networks._onnx import OnnxGraph
 from stemset.separation.networks._stft import Stft
 
@@ -56,7 +57,7 @@ SIZES: dict[str, Size] = {
 }
 
 
-class MdxNet:
+class MdxNet(EntryNetwork):
     """A model of one graph; see ``Network``."""
 
     def __init__(
@@ -74,21 +75,18 @@ class MdxNet:
             ModelCorrupt: The graph takes something else than this model's spectra.
             NetworkFailed: The runtime does not load the file.
         """
-        self.slots = tuple(slot for slot in entry.slots if slot in slots)
-        self.rate_hz = entry.rate_hz
-        self.chunk_frames = entry.chunk_frames
-        self.overlap_frames = entry.overlap_frames
-        self.fade = Fade.RAISED_COSINE
         self._size = SIZES[entry.name]
-        self.lead_frames = self._size.window_frames // 2
-        self.last_chunk = LastChunk.AT_START
-        self.normalised = entry.normalised
+        super().__init__(
+            entry,
+            slots,
+            fade=Fade.RAISED_COSINE,
+            last_chunk=LastChunk.AT_START,
+            lead_frames=self._size.window_frames // 2,
+        )
         self._graph = OnnxGraph(weights, threads=threads)
         self._input = self._input_name(weights)
         self.device = self._graph.device
         self.gpu_trouble = self._graph.gpu_trouble
-        self.precision = Precision.FLOAT32
-        self.batch = 1
         self._stft = Stft(
             self.chunk_frames,
             window_frames=self._size.window_frames,

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from stemset.catalogue.entry import ModelEntry
-from stemset.separation.network import Fade, LastChunk, Precision, Samples
+from stemset.separation.network import Fade, LastChunk, Samples
+from stemset.separation.networks._entry import EntryNetwork
 from stemset.separation.networks._onnx import OnnxGraph
 from stemset.separation.networks._stft import Spectrum, Stft
 
@@ -28,7 +29,7 @@ _SEAMLESS_FRAMES = 511 * _HOP_FRAMES + _WINDOW_FRAMES
 _SEAMLESS_OVERLAP = _WINDOW_FRAMES - _HOP_FRAMES
 
 
-class Spleeter:
+class Spleeter(EntryNetwork):
     """The 2-stem network; see ``Network``."""
 
     def __init__(
@@ -50,20 +51,20 @@ class Spleeter:
             original_manner: As Spleeter does it: one transform of the whole recording, its
                 windows masked 512 by 512 without overlap, nothing above 11 kHz in any stem.
         """
-        self.slots = tuple(slot for slot in entry.slots if slot in slots)
-        self.rate_hz = entry.rate_hz
-        self.chunk_frames = _SEAMLESS_FRAMES if original_manner else entry.chunk_frames
-        self.overlap_frames = _SEAMLESS_OVERLAP if original_manner else entry.overlap_frames
-        self.fade = Fade.SUM if original_manner else Fade.RAISED_COSINE
-        self.lead_frames = _WINDOW_FRAMES // 2 if original_manner else 0
-        self.last_chunk = LastChunk.AT_START
-        self.normalised = entry.normalised
+        super().__init__(
+            entry,
+            slots,
+            fade=Fade.SUM if original_manner else Fade.RAISED_COSINE,
+            last_chunk=LastChunk.AT_START,
+            lead_frames=_WINDOW_FRAMES // 2 if original_manner else 0,
+        )
+        if original_manner:
+            self.chunk_frames = _SEAMLESS_FRAMES
+            self.overlap_frames = _SEAMLESS_OVERLAP
         self._original_manner = original_manner
         self._graph = OnnxGraph(weights, threads=threads)
         self.device = self._graph.device
         self.gpu_trouble = self._graph.gpu_trouble
-        self.precision = Precision.FLOAT32
-        self.batch = 1
         self._stft = Stft(
             self.chunk_frames,
             window_frames=_WINDOW_FRAMES,
