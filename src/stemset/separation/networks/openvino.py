@@ -4,7 +4,7 @@ The networks are those of ``demucs`` and ``roformer``; it is OpenVINO that compu
 sources are given there.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,24 +59,21 @@ def load(
     return family(entry, weights, slots, threads=threads, full_precision=full_precision)
 
 
-class OpenVinoNetwork(EntryNetwork):
+class OpenVinoNetwork(EntryNetwork, ABC):
     """What the networks have in common; see ``Network``."""
 
     def __init__(
         self,
         entry: ModelEntry,
+        weights: Sequence[WeightsFile],
         slots: Collection[str],
         *,
         threads: int,
         full_precision: bool,
     ) -> None:
-        """Take the facts over.
+        """Load the graphs, and make those that are not there.
 
-        Args:
-            entry: The catalogue entry.
-            slots: The slots that are wanted.
-            threads: Threads of the runtime.
-            full_precision: Compute everything in float32.
+        Arguments and errors are those of ``load``.
         """
         super().__init__(entry, slots, fade=Fade.LINEAR, last_chunk=LastChunk.CENTRED)
         self.device = CPU
@@ -87,6 +84,7 @@ class OpenVinoNetwork(EntryNetwork):
         self._threads = threads
         # The signals of a chunk are transformed side by side.
         self._transforms = ThreadPoolExecutor(threads, "stemset-transform")
+        self._take(entry, weights)
 
     def __call__(self, mix: Samples) -> Samples:
         """Separate chunks: ``(batch, 2, frames)`` to ``(batch, slots, 2, frames)``."""
@@ -95,6 +93,10 @@ class OpenVinoNetwork(EntryNetwork):
         for song, out in zip(mix, stems, strict=True):
             self._separate(song, out)
         return stems
+
+    @abstractmethod
+    def _take(self, entry: ModelEntry, weights: Sequence[WeightsFile]) -> None:
+        """Load what computes the slots that are wanted."""
 
     @abstractmethod
     def _separate(self, mix: Samples, out: Samples) -> None:
@@ -120,20 +122,7 @@ class _Member:
 class HTDemucsGraphs(OpenVinoNetwork):
     """Hybrid Transformer Demucs: one network, or one for each slot; see ``Network``."""
 
-    def __init__(
-        self,
-        entry: ModelEntry,
-        weights: Sequence[WeightsFile],
-        slots: Collection[str],
-        *,
-        threads: int,
-        full_precision: bool,
-    ) -> None:
-        """Load the networks that give a wanted slot, and make the graphs that are not there.
-
-        Arguments and errors are those of ``load``.
-        """
-        super().__init__(entry, slots, threads=threads, full_precision=full_precision)
+    def _take(self, entry: ModelEntry, weights: Sequence[WeightsFile]) -> None:
         # As the library does it: windows begin one and a half hops before the signal, and those
         # beyond its ends are silent.
         margin = _HTDEMUCS_HOP_FRAMES // 2 * 3
@@ -179,20 +168,7 @@ class HTDemucsGraphs(OpenVinoNetwork):
 class RoformerGraph(OpenVinoNetwork):
     """A RoFormer of one stem; see ``Network``."""
 
-    def __init__(
-        self,
-        entry: ModelEntry,
-        weights: Sequence[WeightsFile],
-        slots: Collection[str],
-        *,
-        threads: int,
-        full_precision: bool,
-    ) -> None:
-        """Load the network's graph, and make it if it is not there.
-
-        Arguments and errors are those of ``load``.
-        """
-        super().__init__(entry, slots, threads=threads, full_precision=full_precision)
+    def _take(self, entry: ModelEntry, weights: Sequence[WeightsFile]) -> None:
         self._stft = Stft(
             self.chunk_frames,
             window_frames=_ROFORMER_WINDOW_FRAMES,
