@@ -177,6 +177,40 @@ print({{"torch", "bs_roformer", "demucs", "openvino_telemetry.main"}} & set(sys.
     assert said == "set()\n"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("hidden", "told"),
+    [
+        ("torch", "needs PyTorch and"),
+        ("openvino._pyopenvino", "OpenVINO is installed and does not load"),
+        ("openvino.frontend.pytorch.ts_decoder", "is not one that fits"),
+    ],
+)
+def test_library_that_cannot_be_loaded_is_named_with_what_to_do(
+    hidden: str, told: str, cache: Path
+) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+sys.modules[{hidden!r}] = None
+from stemset.catalogue.entries import find
+from stemset.catalogue.weights import load_files
+from stemset.errors import MissingDependency
+from stemset.separation.networks import load_network
+entry, cache = find({ROFORMER!r}), Path({str(cache)!r})
+try:
+    load_network(entry, load_files(entry, cache), entry.slots, threads=1)
+except MissingDependency as error:
+    print(error)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told in said
+    assert "pip" in said
+
+
 def test_weights_of_another_network_are_refused(
     entry: ModelEntry, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

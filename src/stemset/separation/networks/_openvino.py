@@ -24,12 +24,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from stemset.errors import NetworkFailed
+from stemset.errors import MissingDependency, NetworkFailed
 from stemset.separation.network import Precision, Samples
 
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
-import openvino as ov  # noqa: E402 - see above
+try:
+    import openvino as ov
+except (ImportError, OSError) as error:  # the latter where a library of the system is missing
+    raise MissingDependency(
+        f"OpenVINO is installed and does not load ({error}). "
+        "Without it, PyTorch computes the networks: pip uninstall openvino"
+    ) from error
 
 _FORM = 1  # raised when graphs come out otherwise than those of an earlier Stemset
 _FOLDER = "openvino"

@@ -6,16 +6,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import openvino as ov
-import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-from rotary_embedding_torch import RotaryEmbedding
-
 from stemset.catalogue.entry import ModelEntry
-from stemset.errors import NetworkFailed
+from stemset.errors import MissingDependency, NetworkFailed
 from stemset.separation.networks import demucs, roformer
 from stemset.separation.networks._torch_weights import load_weights
+
+try:
+    import openvino as ov
+    import torch
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from rotary_embedding_torch import RotaryEmbedding
+except ImportError as error:
+    raise MissingDependency(
+        f"This version of OpenVINO, or of a network's library, is not one that fits ({error}). "
+        "Without OpenVINO, PyTorch computes the networks: pip uninstall openvino"
+    ) from error
 
 # A RoFormer is general in time: a short piece shows its graph as well as a whole chunk.
 _SHOWN_WINDOWS = 16
