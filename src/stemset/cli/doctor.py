@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from stemset.catalogue.entries import CATALOGUE, find
 from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, every_slot, find_strategy
 from stemset.catalogue.weights import example_song, installed, load_files, model_cache
+from stemset.cli.deployment import deployment_checks
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.config import Settings, load_settings
 from stemset.errors import NetworkFailed, OutputUnwritable, SourceFolderMissing, StemsetError
@@ -55,14 +57,17 @@ class Finding:
 
 def run_doctor(config: Path | None, *, as_json: bool) -> int:
     """Run all checks and print what they found. Returns the exit code."""
-    findings = [_run(name, check) for name, check in _checks(config)]
+    findings: list[Finding] = []
+    for name, check in _checks(config):
+        finding = _run(name, check)
+        findings.append(finding)
+        if not as_json:
+            mark = "ok  " if finding.ok else "FAIL"
+            sys.stdout.write(f"{mark} {finding.name}: {finding.detail}\n")
+            sys.stdout.flush()  # a worker that is to wake takes its time
     if as_json:
         listed = [asdict(finding) for finding in findings]
         sys.stdout.write(json.dumps({"schema_version": 1, "checks": listed}) + "\n")
-    else:
-        for finding in findings:
-            mark = "ok  " if finding.ok else "FAIL"
-            sys.stdout.write(f"{mark} {finding.name}: {finding.detail}\n")
     return next((f.exit_code for f in findings if not f.ok), ExitCode.OK)
 
 
@@ -76,6 +81,8 @@ def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "decoding", _decoding
     yield "separating", _separating
     yield "gpu", _gpu
+    with suppress(StemsetError):  # what is wrong with a configuration is told above
+        yield from deployment_checks(load_settings(config))
 
 
 def _paths(model: str) -> str:

@@ -18,6 +18,8 @@ HEAD = "0001"
 
 SCRIPTS = Path(__file__).with_name("migrations")
 
+_SCRIPT_LOCATION = str(SCRIPTS).replace("%", "%%")
+
 _LOCK = 0x57E4_5E70_0002
 _CONNECT_WITHIN_S = 5
 _WAIT_S = 120  # for another process that is at it
@@ -47,6 +49,23 @@ def migrate(conninfo: str) -> None:
             _upgrade(conninfo)
     except (SQLAlchemyError, psycopg.Error) as error:
         raise translated(error) from error
+
+
+def is_up_to_date(conninfo: str) -> bool:
+    """Look whether the schema is there and of this version; nothing is changed. Blocks.
+
+    Raises:
+        As ``migrate``.
+    """
+    _check_readable(conninfo)
+    try:
+        with _connect(conninfo) as connection:
+            found = _revisions(connection)
+    except psycopg.Error as error:
+        raise translated(error) from error
+    if found != [HEAD]:
+        _check_known(found, _known_revisions())
+    return found == [HEAD]
 
 
 def _check_readable(conninfo: str) -> None:
@@ -91,13 +110,17 @@ def _run_scripts(connection: Connection, found: Sequence[str]) -> None:
     # Rarely needed, and slower to import than a start may be.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
+
+    _check_known(found, _known_revisions())
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", _SCRIPT_LOCATION)
+    command.upgrade(config, HEAD)
+
+
+def _known_revisions() -> set[str]:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
-    _check_known(found, {script.revision for script in scripts.walk_revisions()})
-    command.upgrade(config, HEAD)
+    return {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
 
 
 def _check_known(found: Sequence[str], known: set[str]) -> None:

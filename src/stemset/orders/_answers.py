@@ -3,7 +3,7 @@
 import json
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -19,7 +19,7 @@ _UNAUTHORISED = 401
 _BUSY = 409
 # The edge before a worker that sleeps, starts or stops; 520–530 are Cloudflare's own.
 _NOT_NOW = {408, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 530}
-_MAX_ERROR_BYTES = 64 * 1024
+_MAX_BODY_BYTES = 64 * 1024
 _SHOWN_CHARACTERS = 120
 _CHECK_URL = "Check the worker's URL (GPU_WORKER_URL or gpu_worker_url)"
 _NO_TLS = (ssl.SSLError, ssl.SSLCertVerificationError)  # other kinds: a connection that broke
@@ -87,12 +87,26 @@ async def check(answer: httpx.Response, where: str, *, signed: bool) -> None:
     """
     if answer.status_code == OK and not _is_html(answer):
         return
+    _refuse(answer, await _beginning(answer), where, signed=signed)
+
+
+async def facts(answer: httpx.Response) -> Mapping[str, object]:
+    """The JSON object of an answer, empty if it holds none."""
+    with suppress(ValueError):
+        said: object = json.loads(await _beginning(answer))
+        if isinstance(said, dict):
+            return said
+    return {}
+
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    """What of an answer is worth reading."""
     body = b""
     async for part in answer.aiter_bytes():
         body += part
-        if len(body) > _MAX_ERROR_BYTES:
+        if len(body) > _MAX_BODY_BYTES:
             break
-    _refuse(answer, body, where, signed=signed)
+    return body
 
 
 def _refuse(answer: httpx.Response, body: bytes, where: str, *, signed: bool) -> NoReturn:

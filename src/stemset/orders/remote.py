@@ -10,7 +10,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
@@ -27,10 +29,25 @@ PATIENCE_S = 600.0
 READ_TIMEOUT_S = 45.0
 """A worker says something every 15 s at least."""
 
+Answer = TypeVar("Answer")
+
 _CONNECT_TIMEOUT_S = 10.0
 _PROMPT_S = 1.0
 _CANCEL_PATIENCE_S = 30.0
 _GRACE_S = 30.0  # the worker's own end at the deadline is on its way
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker says of itself.
+
+    Attributes:
+        version: The Stemset that it runs, None if it does not say.
+        device: What it computes on, None if it does not say.
+    """
+
+    version: object
+    device: object
 
 
 class RemoteRunner:
@@ -114,13 +131,14 @@ class RemoteRunner:
             lambda: self._call("DELETE", path, f"cancel-{job_id}", signed=subject), patience
         )
 
-    async def wake(self) -> None:
+    async def wake(self) -> WorkerFacts:
         """Wake the worker before there is an order for it, and return when it is ready.
 
         Raises:
             WorkerUnreachable: No worker answered for as long as was waited.
         """
-        await _insist(lambda: self._call("GET", "/readyz"), Patience(self._url, self._patience_s))
+        patience = Patience(self._url, self._patience_s)
+        return await _insist(self._facts, patience)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -184,6 +202,14 @@ class RemoteRunner:
         message_id = f"{report.job_id}-{report.attempt}-links-{report.seq}"
         await self._call("POST", f"/process/{report.job_id}/links", message_id, message=links)
 
+    async def _facts(self) -> WorkerFacts:
+        """Ask once whether the worker is ready, and for what it says of itself."""
+        with translated():
+            async with self._client.stream("GET", f"{self._url}/readyz") as answer:
+                await _answers.check(answer, self._url, signed=bool(self._secrets))
+                facts = await _answers.facts(answer)
+        return WorkerFacts(facts.get("version"), facts.get("device"))
+
     async def _call(
         self,
         method: str,
@@ -231,15 +257,13 @@ def _split(url: str) -> SplitResult:
     )
 
 
-async def _insist(call: Callable[[], Awaitable[object]], patience: Patience) -> None:
+async def _insist(call: Callable[[], Awaitable[Answer]], patience: Patience) -> Answer:
     """Call until it is answered, or patience is over."""
     while True:
         try:
-            await call()
+            return await call()
         except TryAgain as again:
             await asyncio.sleep(patience.pause_s(again))
-        else:
-            return
 
 
 def _credentials(parts: SplitResult) -> tuple[str, str] | None:
