@@ -19,6 +19,7 @@ from stemset.cli.deployment import deployment_checks
 from stemset.config import load_settings
 from stemset.errors import StemsetError
 from stemset.orders import remote
+from stemset.pipeline.networks import Networks
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import open_store
 
@@ -48,12 +49,12 @@ class Doctor:
         self.config.write_text(CONFIG)
         self.sound = environment(bucket, GPU_WORKER_URL=worker.url, STEMSET_WORKER_PATIENCE_S="2")
 
-    def findings(self, **changes: str | None) -> dict[str, str]:
+    def findings(self, *, order: bool = False, **changes: str | None) -> dict[str, str]:
         """What was found, by the check's name: what was seen, or the error and its code."""
         changed = {**self.sound, **changes}
         environ = {name: value for name, value in changed.items() if value is not None}
         found: dict[str, str] = {}
-        for name, check in deployment_checks(load_settings(self.config, environ)):
+        for name, check in deployment_checks(load_settings(self.config, environ), order=order):
             try:
                 found[name] = f"ok {check()}"
             except StemsetError as error:
@@ -62,7 +63,7 @@ class Doctor:
 
     def wrong(self, **changes: str | None) -> dict[str, str]:
         """What is not as it should be."""
-        found = self.findings(**changes)
+        found = self.findings(order=False, **changes)
         return {name: said for name, said in found.items() if not said.startswith("ok ")}
 
 
@@ -83,6 +84,25 @@ def test_sound_deployment_is_found_in_order_and_left_as_it_was(
     assert found["worker secret"] == "ok a signed call was accepted"
     assert found["database"].startswith("ok reached; its schema is that of this version")
     assert list(open_store(bucket).list_below(".stemset")) == []
+
+
+def test_order_goes_the_whole_way_and_leaves_nothing(
+    doctor: Doctor, bucket: StoreSettings, worker: Worker, networks: Networks
+) -> None:
+    del networks  # the model is what the worker needs
+    for _ in range(2):
+        said = doctor.findings(order=True)["order"]
+
+        assert said.startswith("ok a second of sound came back as vocals, accompaniment after")
+        assert said.endswith("on cpu; the stems add up")
+    assert len(worker.lines("Attempt ended")) >= 2
+    assert list(open_store(bucket).list_below("")) == []
+
+
+def test_order_that_fails_says_why(doctor: Doctor) -> None:
+    wrong = doctor.findings(order=True, STEMSET_WORKER_SECRET=OTHER_SECRET)
+
+    assert wrong["order"].startswith("worker_refused ")
 
 
 def test_nothing_is_checked_of_what_is_not_configured(tmp_path: Path) -> None:

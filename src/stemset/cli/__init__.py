@@ -241,11 +241,19 @@ def strategies(*, config: ConfigFile = None, json: Json = False) -> None:
 
 
 @app.command()
-def doctor(*, config: ConfigFile = None, json: Json = False) -> int:
-    """Check that this machine can do the work."""
+def doctor(
+    *,
+    order: Annotated[
+        bool,
+        typer.Option("--order", help="Have the worker separate a second of sound as well."),
+    ] = False,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> int:
+    """Check that this machine can do the work, and what it works with."""
     from stemset.cli.doctor import run_doctor
 
-    return run_doctor(config, as_json=json)
+    return run_doctor(config, order=order, as_json=json)
 
 
 @app.command()

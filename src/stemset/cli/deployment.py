@@ -25,11 +25,12 @@ _STORAGE_PATIENCE_S = 10.0
 _FOLDER = ".stemset/doctor"
 
 
-def deployment_checks(settings: Settings) -> Iterator[tuple[str, Check]]:
+def deployment_checks(settings: Settings, *, order: bool = False) -> Iterator[tuple[str, Check]]:
     """The checks of what is configured, or is needed by a profile that is.
 
     Args:
         settings: The configuration.
+        order: Whether an order is to be carried out as well.
 
     Yields:
         A check's name, and what does it: it gives what was seen, or raises a ``StemsetError``.
@@ -40,6 +41,8 @@ def deployment_checks(settings: Settings) -> Iterator[tuple[str, Check]]:
     if is_remote or settings.worker_url:
         yield "worker", partial(_worker, settings)
         yield "worker secret", partial(_worker_secret, settings)
+    if order:
+        yield "order", partial(_order, settings)
     if settings.database:
         yield "database", partial(_database, settings)
 
@@ -93,11 +96,16 @@ def _worker_secret(settings: Settings) -> str:
     return "a signed call was accepted"
 
 
+def _order(settings: Settings) -> str:
+    from stemset.cli.trial_order import send_trial_order  # noqa: PLC0415 - loads most of the rest
+
+    return send_trial_order(settings, _address(settings))
+
+
 def _address(settings: Settings) -> WorkerAddress:
     if settings.worker_url is None:
         raise RemoteUnavailable(
-            "A profile is remote, and no worker is configured: set gpu_worker_url in the "
-            "configuration, or GPU_WORKER_URL."
+            "No worker is configured: set gpu_worker_url in the configuration, or GPU_WORKER_URL."
         )
     return check_address(settings.worker_url, settings.worker_secrets)
 

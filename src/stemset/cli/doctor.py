@@ -55,10 +55,19 @@ class Finding:
     exit_code: int = ExitCode.OK
 
 
-def run_doctor(config: Path | None, *, as_json: bool) -> int:
-    """Run all checks and print what they found. Returns the exit code."""
+def run_doctor(config: Path | None, *, order: bool = False, as_json: bool) -> int:
+    """Run all checks and print what they found.
+
+    Args:
+        config: The configuration file.
+        order: Whether the worker is to carry an order out.
+        as_json: Print one JSON object.
+
+    Returns:
+        The exit code.
+    """
     findings: list[Finding] = []
-    for name, check in _checks(config):
+    for name, check in _checks(config, order=order):
         finding = _run(name, check)
         findings.append(finding)
         if not as_json:
@@ -71,7 +80,7 @@ def run_doctor(config: Path | None, *, as_json: bool) -> int:
     return next((f.exit_code for f in findings if not f.ok), ExitCode.OK)
 
 
-def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checks(config: Path | None, *, order: bool) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "stemset", _versions
     yield "configuration", lambda: _configuration(load_settings(config))
     yield "outputs", lambda: _writable(load_settings(config).media)
@@ -82,7 +91,7 @@ def _checks(config: Path | None) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "separating", _separating
     yield "gpu", _gpu
     with suppress(StemsetError):  # what is wrong with a configuration is told above
-        yield from deployment_checks(load_settings(config))
+        yield from deployment_checks(load_settings(config), order=order)
 
 
 def _paths(model: str) -> str:
