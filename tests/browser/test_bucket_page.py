@@ -1,20 +1,16 @@
 """The page of a service whose store is a bucket: parts go there, and stems come from there."""
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
 import pytest
+from cors_rules import allow, documented_rules
 from playwright.sync_api import Page, expect
 from s3_server import S3Server
 from service_deployment import ServiceDeployment, service
 from test_upload_view import drop
 from web_service import CONFIG
 
-from stemset.storage._sigv4 import presign
 from stemset.storage.settings import StoreSettings
 
 pytestmark = pytest.mark.s3
@@ -22,7 +18,6 @@ pytestmark = pytest.mark.s3
 OpenPage = Callable[..., Page]
 
 READY_WITHIN_MS = 90_000
-DOCS = Path(__file__).parents[2] / "docs" / "service.md"
 
 
 @pytest.fixture
@@ -41,21 +36,6 @@ def deployment(
         made.serve()
         allow(bucket, documented_rules(made.url))
         yield made
-
-
-def documented_rules(origin: str) -> bytes:
-    """The rules that docs/service.md gives for a bucket, with another origin."""
-    _, _, after = DOCS.read_text("utf-8").partition("```xml\n")
-    rules, _, _ = after.partition("```")
-    assert rules.count("https://stems.example") == 1
-    return rules.replace("https://stems.example", origin).encode()
-
-
-def allow(bucket: StoreSettings, rules: bytes) -> None:
-    url = presign(bucket, "PUT", "", {"cors": ""}, expires_s=60, now=datetime.now(UTC))
-    digest = base64.b64encode(hashlib.md5(rules, usedforsecurity=False).digest()).decode()
-    headers = {"content-md5": digest}
-    httpx.put(url, content=rules, headers=headers, trust_env=False).raise_for_status()
 
 
 def test_song_goes_to_the_bucket_and_its_stems_are_played_from_there(

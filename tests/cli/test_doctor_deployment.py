@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from cors_rules import allow, documented_rules
 from deployment import CONFIG, Worker, environment, free_port
 from ledger_database import LedgerDatabases
 from program import Stemset
@@ -164,6 +165,29 @@ def test_bucket_that_is_full_is_said(doctor: Doctor, s3_server: S3Server) -> Non
 
     assert list(wrong) == ["bucket"]
     assert wrong["bucket"].startswith("no_space ")
+
+
+def test_page_that_the_bucket_does_not_let_in_is_said(doctor: Doctor, s3_server: S3Server) -> None:
+    bucket = s3_server.new_bucket()
+    page = "https://stems.band"
+    changes = {"R2_BUCKET_NAME": bucket.bucket, "BACKEND_URL": f"{page}/"}
+
+    def said() -> str:
+        return doctor.findings(order=False, **changes)["bucket lets the page in"]
+
+    without_rules = said()
+    allow(bucket, documented_rules("https://another.band"))
+    for_another = said()
+    allow(bucket, documented_rules(page).replace(b"<ExposeHeader>ETag</ExposeHeader>", b""))
+    without_etag = said()
+    allow(bucket, documented_rules(page))
+
+    assert said() == f"ok {page} may read and write"
+    assert without_rules.startswith("storage_refused ")
+    assert f"at {page} (BACKEND_URL) in: it may not PUT" in without_rules
+    assert for_another == without_rules
+    assert "it may not read ETag" in without_etag
+    assert list(open_store(bucket).list_below("")) == []
 
 
 def test_worker_that_is_not_there_is_said(doctor: Doctor) -> None:

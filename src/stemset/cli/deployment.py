@@ -3,19 +3,30 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from stemset import __version__
 from stemset.config import Settings, needed_store
-from stemset.errors import ObjectCorrupt, RemoteUnavailable, UnsupportedVersion
+from stemset.errors import (
+    ObjectCorrupt,
+    RemoteUnavailable,
+    StorageRefused,
+    StorageUnavailable,
+    UnsupportedVersion,
+)
 from stemset.orders.address import WorkerAddress, check_address
 from stemset.storage.settings import StoreSettings
 
 if TYPE_CHECKING:
+    import httpx
+
     from stemset.orders.remote import RemoteRunner, WorkerFacts
+    from stemset.storage.store import Store
 
 Check = Callable[[], str]
 Answer = TypeVar("Answer")
@@ -38,6 +49,8 @@ def deployment_checks(settings: Settings, *, order: bool = False) -> Iterator[tu
     is_remote = any(profile.remote for profile in settings.profiles.values())
     if is_remote or settings.store:
         yield "bucket", lambda: _bucket(needed_store(settings))
+        if settings.backend_url:
+            yield "bucket lets the page in", lambda: _cors(needed_store(settings), settings)
     if is_remote or settings.worker_url:
         yield "worker", partial(_worker, settings)
         yield "worker secret", partial(_worker_secret, settings)
@@ -49,23 +62,72 @@ def deployment_checks(settings: Settings, *, order: bool = False) -> Iterator[tu
 
 def _bucket(settings: StoreSettings) -> str:
     """Write, read, list and remove an object, as jobs do."""
-    from stemset.storage.store import open_store  # noqa: PLC0415 - loads the engine
-
-    patience_s = min(settings.retry_s, _STORAGE_PATIENCE_S)
-    store = open_store(replace(settings, retry_s=patience_s))
-    key, written = f"{_FOLDER}/{uuid4().hex}", uuid4().bytes
+    written = uuid4().bytes
     begun = time.perf_counter()
-    store.write(key, written)
-    try:
+    with _trial_object(settings, written) as (store, key):
         if store.read(key) != written:
             raise ObjectCorrupt(f"{key} is not read as it was written.")
         if key not in {info.key for info in store.list_below(_FOLDER)}:
             raise ObjectCorrupt(f"{key} was written and is not listed.")
-    finally:
-        store.delete([key])
     spent_ms = (time.perf_counter() - begun) * 1000
     where = f" at {settings.endpoint}" if settings.endpoint else ""
     return f"{settings.bucket}{where}: written, read, listed and removed in {spent_ms:.0f} ms"
+
+
+@contextmanager
+def _trial_object(settings: StoreSettings, content: bytes = b"") -> Iterator[tuple["Store", str]]:
+    """Write an object of a name that none has, and remove it in the end."""
+    from stemset.storage.store import open_store  # noqa: PLC0415 - loads the engine
+
+    patience_s = min(settings.retry_s, _STORAGE_PATIENCE_S)
+    store = open_store(replace(settings, retry_s=patience_s))
+    key = f"{_FOLDER}/{uuid4().hex}"
+    store.write(key, content)
+    try:
+        yield store, key
+    finally:
+        store.delete([key])
+
+
+def _cors(store: StoreSettings, settings: Settings) -> str:
+    """Ask the bucket as a browser does for the page, and put an object as the page does."""
+    import httpx  # noqa: PLC0415 - takes a while to import
+
+    parts = urlsplit(settings.backend_url or "")
+    page = f"{parts.scheme}://{parts.netloc}"
+    with _trial_object(store) as (bucket, key):
+        wanted: dict[Literal["GET", "PUT"], str] = {"PUT": "content-type", "GET": "range"}
+        try:
+            for method, header in wanted.items():
+                (url,) = bucket.sign(method, [key], expires_s=60)
+                asked = {
+                    "origin": page,
+                    "access-control-request-method": method,
+                    "access-control-request-headers": header,
+                }
+                allowed = httpx.options(url, headers=asked, timeout=_STORAGE_PATIENCE_S)
+                _check_let_in(allowed, page, f"it may not {method}")
+            (url,) = bucket.sign("PUT", [key], expires_s=60)
+            put = httpx.put(url, content=b"", headers={"origin": page}, timeout=_STORAGE_PATIENCE_S)
+        except httpx.HTTPError as error:
+            raise StorageUnavailable(f"The bucket does not answer: {error}") from error
+        shown = put.headers.get("access-control-expose-headers", "").lower()
+        if "etag" not in shown and shown != "*":
+            _refuse_page(page, "it may not read ETag")
+    return f"{page} may read and write"
+
+
+def _check_let_in(answer: "httpx.Response", page: str, otherwise: str) -> None:
+    let_in = answer.headers.get("access-control-allow-origin")
+    if not answer.is_success or let_in not in {page, "*"}:
+        _refuse_page(page, otherwise)
+
+
+def _refuse_page(page: str, why: str) -> NoReturn:
+    raise StorageRefused(
+        f"The bucket does not let the page at {page} (BACKEND_URL) in: {why}. "
+        "Set its CORS rules as docs/service.md gives them."
+    )
 
 
 def _worker(settings: Settings) -> str:
