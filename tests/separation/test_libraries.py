@@ -23,7 +23,7 @@ def test_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch)
 def test_versions_are_of_the_libraries_that_these_models_use():
     assert library_versions([find("spleeter-2stems")]) == {"onnxruntime": version("onnxruntime")}
     both = library_versions([find("htdemucs"), find("hdemucs_mmi"), find("spleeter-2stems")])
-    assert set(both) == {"torch", "demucs", "safetensors", "onnxruntime"}
+    assert set(both) == {"openvino", "torch", "demucs", "safetensors", "onnxruntime"}
     assert both["torch"] == version("torch")
 
 
