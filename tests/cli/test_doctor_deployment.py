@@ -48,7 +48,7 @@ class Doctor:
     def __init__(self, folder: Path, bucket: StoreSettings, worker: Worker) -> None:
         self.config = folder / "config.yaml"
         self.config.write_text(CONFIG)
-        self.sound = environment(bucket, GPU_WORKER_URL=worker.url, STEMSET_WORKER_PATIENCE_S="2")
+        self.sound = environment(bucket, GPU_WORKER_URL=worker.url)
 
     def findings(self, *, order: bool = False, **changes: str | None) -> dict[str, str]:
         """What was found, by the check's name: what was seen, or the error and its code."""
@@ -191,7 +191,9 @@ def test_page_that_the_bucket_does_not_let_in_is_said(doctor: Doctor, s3_server:
 
 
 def test_worker_that_is_not_there_is_said(doctor: Doctor) -> None:
-    wrong = doctor.wrong(GPU_WORKER_URL=f"http://127.0.0.1:{free_port()}")
+    gone = f"http://127.0.0.1:{free_port()}"
+
+    wrong = doctor.wrong(GPU_WORKER_URL=gone, STEMSET_WORKER_PATIENCE_S="2")
 
     assert {name: said.split()[0] for name, said in wrong.items()} == {
         "worker": "worker_unreachable",
