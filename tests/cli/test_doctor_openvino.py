@@ -29,6 +29,6 @@ def test_doctor_says_which_models_openvino_would_make_faster(
 
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["gpu"]["ok"]
-    hint = "htdemucs three to five times as fast with: pip install openvino"
+    hint = "htdemucs two to four times as fast with: pip install openvino"
     assert checks["gpu"]["detail"].endswith(hint) != is_installed
     assert ("openvino" in checks["gpu"]["detail"]) != is_installed

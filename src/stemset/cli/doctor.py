@@ -174,7 +174,7 @@ def _faster_on_cpu(models: Iterable[ModelEntry]) -> str:
     slow = [model.name for model in models if openvino_would_help(model)]
     if not slow:
         return ""
-    return f"; {', '.join(slow)} three to five times as fast with: pip install openvino"
+    return f"; {', '.join(slow)} two to four times as fast with: pip install openvino"
 
 
 def _gpu() -> str:
