@@ -20,6 +20,7 @@ from chromium_browser import NoChromium, launched
 from page_build import ROOT, build_page
 from playwright.sync_api import Browser, Page
 from service_deployment import ServiceDeployment, service
+from failure_sections import seen_by
 from watched_pages import WatchedPages
 from web_service import CONFIG, ReadyOutput, separate
 
@@ -33,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Put what pages showed and services logged below the traceback of a test that failed."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            report.sections += seen_by(value)
+    return report
 
 
 @pytest.fixture(scope="module")

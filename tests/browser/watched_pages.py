@@ -90,6 +90,11 @@ class WatchedPages:
         page.goto(url)
         return page
 
+    @property
+    def pages(self) -> list[Page]:
+        """The pages that are open."""
+        return [page for context in self._contexts for page in context.pages]
+
     def close(self) -> None:
         """Close all of them."""
         for context in self._contexts:
