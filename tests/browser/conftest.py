@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from accessibility import violations_of
 from chromium_browser import NoChromium, launched
+from failure_sections import seen_by
 from page_build import ROOT, build_page
 from playwright.sync_api import Browser, Page
 from service_deployment import ServiceDeployment, service
-from failure_sections import seen_by
 from watched_pages import WatchedPages
 from web_service import CONFIG, ReadyOutput, separate
 

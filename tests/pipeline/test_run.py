@@ -23,6 +23,7 @@ from stemset.pipeline.progress import Progress
 from stemset.pipeline.run import run
 from stemset.pipeline.verify import verify_output
 from stemset.separation.network import Precision
+from stemset.separation.separator import Separator
 from stemset.separation.signals import plan_signals
 
 STRATEGY = "spleeter-2stems"
@@ -158,12 +159,17 @@ def test_run_twice_gives_the_same_bytes(
         assert first
 
 
-def test_run_that_overshoots_is_repeated_with_one_common_gain(
-    tmp_path: Path, song: NDArray[np.float32], networks: Networks
+@pytest.fixture
+def loud(tmp_path: Path, song: NDArray[np.float32]) -> Path:
+    """A recording whose stems are louder than an integer format can hold."""
+    samples = np.clip(4 * song[:, : SECONDS * 44_100], -0.999, 0.999)
+    return write_wav(tmp_path / "loud.wav", samples)
+
+
+def test_run_that_overshoots_carries_one_common_gain(
+    tmp_path: Path, loud: Path, networks: Networks
 ) -> None:
-    loud = np.clip(4 * song[:, : SECONDS * 44_100], -0.999, 0.999)
-    path = write_wav(tmp_path / "loud.wav", loud)
-    job = plan(path, tmp_path / "out")
+    job = plan(loud, tmp_path / "out")
 
     seen: list[float] = []
 
@@ -172,11 +178,53 @@ def test_run_that_overshoots_is_repeated_with_one_common_gain(
     assert seen == sorted(seen)
     gain = 10 ** (metadata["gain_db"] / 20)  # type: ignore[operator]
     assert gain < 1
-    _, original = decoded(path)
+    _, original = decoded(loud)
     total = sum(decoded(job.output / f"{stem}.flac")[1] for stem in ("vocals", "accompaniment"))
     assert np.abs(total - original * gain).max() <= 0.5001 / 32768
     assert any("all stems carry" in warning for warning in metadata["warnings"])  # type: ignore[union-attr]
-    assert verify_output(job.output, path).problems == ()
+    assert verify_output(job.output, loud).problems == ()
+    assert {path.name for path in job.output.iterdir()} == {*metadata["files"], "metadata.json"}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("original_manner", [False, True])
+@pytest.mark.parametrize("depth", [Depth.S16, Depth.S24, Depth.S32])
+def test_run_that_overshoots_writes_what_was_computed_times_the_gain(
+    tmp_path: Path, loud: Path, networks: Networks, depth: Depth, *, original_manner: bool
+) -> None:
+    choice = OutputChoice(OutputFormat.WAV, depth=depth)
+    unbounded = OutputChoice(OutputFormat.WAV, depth=Depth.F32)
+    job = plan(loud, tmp_path / "out", choice, original_manner=original_manner)
+    free = plan(loud, tmp_path / "free", unbounded, original_manner=original_manner)
+
+    gain_db = run(job, networks)["gain_db"]
+    run(free, networks)
+
+    # Roundings: of the stem, times the gain, of the other one and of the mix; float32 beyond 1.
+    step = 2.5 * 2.0 ** (1 - min(depth.bits, 24))
+    for stem in ("vocals", "accompaniment"):
+        written, computed = (decoded(each.output / f"{stem}.wav")[1] for each in (job, free))
+        wanted = computed.astype(np.float64) * 10 ** (gain_db / 20)  # type: ignore[operator]
+        assert np.abs(written - wanted).max() <= step
+        assert np.abs(computed).max() > 1 or stem == "vocals"
+
+
+def test_run_that_overshoots_runs_its_networks_once(
+    tmp_path: Path, loud: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = {"loud": 0, "quiet": 0}
+    counted = ""
+    separate = Separator.push
+
+    def push(separator: Separator, block: NDArray[np.floating]) -> object:
+        chunks[counted] += block.shape[-1]
+        return separate(separator, block)
+
+    monkeypatch.setattr(Separator, "push", push)
+
+    for counted, choice in (("quiet", OutputFormat.OPUS), ("loud", OutputFormat.FLAC)):
+        run(plan(loud, tmp_path / counted, OutputChoice(choice)), networks)
+
+    assert chunks["loud"] == chunks["quiet"] > 0
 
 
 def test_run_describes_the_output_in_its_metadata(

@@ -74,6 +74,15 @@ def test_peak_that_touches_full_scale_is_not_clipped(run: int, places: int):
     assert meter.places == places
 
 
+@pytest.mark.parametrize("sample", [-(2**31), 2**31 - 1])
+def test_integers_of_32_bits_at_full_scale_are_clipped(sample: int):
+    meter = ClippingMeter(2.0**31)
+
+    meter.push(np.full((2, 9), sample, np.int32))
+
+    assert meter.places == 2
+
+
 def test_stem_that_is_heard_in_another_is_told_with_its_level(stems: Stems):
     stems["vocals"][:, 3 * RATE_HZ :] = 0.2 * stems["drums"][:, 3 * RATE_HZ :]
 

@@ -30,14 +30,11 @@ class ClosingStage:
         closing: Closing,
         stems: Mapping[str, "Stem"],
         quality: QualityMeter,
-        *,
-        only_without_overshoot: bool,
     ) -> None:
         self._closing = closing
         self._stems = stems
         self._quality = quality
         self._mix_clipping = ClippingMeter()
-        self._only_without_overshoot = only_without_overshoot
         self._stage = Stage("closing", self._handle, depth=_CLOSING_BLOCKS_WAITING)
 
     @property
@@ -83,8 +80,6 @@ class ClosingStage:
 
     def _hand_on(self, pieces: Iterator[Mapping[str, Block]]) -> None:
         for written in pieces:
-            if self._only_without_overshoot and self._closing.overshoot.clipped:
-                continue
             self._quality.push(written)
             for name, samples in written.items():
                 self._stems[name].put(samples)

@@ -48,7 +48,7 @@ class StemResult:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of a pass went, in seconds.
+    """Where the time went, in seconds.
 
     Attributes:
         ready_s: From the start of the run until networks are loaded.
@@ -63,6 +63,16 @@ class Timings:
     separate_s: float
     close_s: float
     stems_s: Mapping[str, float]
+
+    def with_lowering(self, lowering: "Timings") -> "Timings":
+        """Add what it took to write all stems once more."""
+        return Timings(
+            ready_s=self.ready_s,
+            decode_cpu_s=self.decode_cpu_s + lowering.decode_cpu_s,
+            separate_s=self.separate_s,
+            close_s=self.close_s + lowering.close_s,
+            stems_s={name: self.stems_s[name] + more for name, more in lowering.stems_s.items()},
+        )
 
 
 def build_metadata(

@@ -27,39 +27,45 @@ OnProgress = Callable[[Progress], None]
 
 
 class Clock:
-    """Turns frames into progress and time left, over one pass or two."""
+    """Turns frames into progress and time left; stems that are lowered are written twice."""
 
     _EVERY_S = 0.25
     _SLOW_START_S = 1.0
+    _LOWERING_SHARE = 0.15
 
     def __init__(self, on_progress: OnProgress, total_frames: int | None) -> None:
         self._on_progress = on_progress
         self._total = total_frames
         self._frames = 0
         self._fraction = 0.0
-        self._second_pass = False
+        self._lowering = False
         self._begun = time.perf_counter()
         self._last = -math.inf  # the first frames are told at once
         on_progress(Progress(Phase.LOADING, 0.0))
 
-    def begin_second_pass(self) -> None:
-        """The recording is streamed once more."""
-        self._second_pass = True
+    def begin_lowering(self) -> None:
+        """The stems are computed, and are written once more."""
+        self._lowering = True
         self._frames = 0
 
-    def tick(self, frames: int, *, twice: bool) -> None:
-        """Count frames that went by; ``twice`` once it is known that there are two passes."""
+    def tick(self, frames: int, *, overshot: bool) -> None:
+        """Count frames that went by; ``overshot`` once it is known that stems will be lowered."""
         self._frames += frames
         now = time.perf_counter()
         if not self._total or now - self._last < self._EVERY_S:
             return
         self._last = now
-        done = self._second_pass + min(self._frames / self._total, 1.0)
-        known = done / (2 if twice or self._second_pass else 1)
-        self._fraction = max(self._fraction, known)  # a second pass must not turn it back
+        known = self._done(min(self._frames / self._total, 1.0), overshot=overshot)
+        self._fraction = max(self._fraction, known)  # an overshoot must not turn it back
         spent = now - self._begun
         left = spent / known - spent if spent > self._SLOW_START_S else None
         self._on_progress(Progress(Phase.SEPARATING, self._fraction, left))
+
+    def _done(self, fraction: float, *, overshot: bool) -> float:
+        """How much of everything it is that so much of what is being done is done."""
+        if self._lowering:
+            return 1 - self._LOWERING_SHARE * (1 - fraction)
+        return fraction * (1 - self._LOWERING_SHARE) if overshot else fraction
 
     def end(self) -> None:
         """Everything is computed."""

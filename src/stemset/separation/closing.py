@@ -8,7 +8,7 @@ of it holds for ``mix × gain``.
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,9 @@ from stemset.audio.formats import Depth
 from stemset.separation.signals import Signal, SignalPlan
 
 Block = NDArray[np.floating | np.signedinteger]
+OnExcess = Callable[[str, int, Block], None]
+"""Called with a stem, a frame, and what was cut off from there on, ``(channels, frames)``."""
+
 _FLOAT64_FROM_BITS = 25
 # A network gives half a million frames at once; pieces keep what follows it small.
 _PIECE_FRAMES = 1 << 16
@@ -106,17 +109,27 @@ class Fifo:
 class Closing:
     """Aligns, rounds and closes the signals of one recording."""
 
-    def __init__(self, plan: SignalPlan, depth: Depth | None, *, gain: float = 1.0) -> None:
+    def __init__(
+        self,
+        plan: SignalPlan,
+        depth: Depth | None,
+        *,
+        gain: float = 1.0,
+        on_excess: OnExcess = lambda _stem, _frame, _excess: None,
+    ) -> None:
         """Set up the last step.
 
         Args:
             plan: The strategy's signals.
             depth: Depth of the samples in the files; None for lossy formats, which take floats.
             gain: Linear factor on everything.
+            on_excess: Told what an integer depth could not hold.
         """
         self._plan = plan
         self._bits = depth.bits if depth and not depth.is_float else None
         self._gain = gain
+        self._on_excess = on_excess
+        self._frames = 0
         self._mix = Fifo()
         subtracted = plan.closing.subtracted if plan.closing else ()
         self._signals = {signal: Fifo() for signal in (*plan.stems.values(), *subtracted)}
@@ -160,7 +173,8 @@ class Closing:
             for signal in closing.subtracted:
                 rest = rest - signals[signal]
             stems[closing.stem] = rest
-        written = {name: self._fit(stems[name]) for name in self._plan.names}
+        written = {name: self._fit(name, stems[name]) for name in self._plan.names}
+        self._frames += frames
         if self._plan.adds_up:
             self._measure(mix, written)
         return written
@@ -178,16 +192,18 @@ class Closing:
             return np.rint(block.astype(np.float64) * 2.0 ** (self._bits - 1)).astype(np.int64)
         return np.rint(block * block.dtype.type(2.0 ** (self._bits - 1))).astype(np.int32)
 
-    def _fit(self, block: Block) -> Block:
-        """Clip to what the file can hold, and count what was clipped."""
+    def _fit(self, stem: str, block: Block) -> Block:
+        """Clip to what the file can hold, and count and tell what was clipped."""
         if self._bits is None:
             return block.astype(np.float32, copy=False)
         top = 2 ** (self._bits - 1)
         low, high = int(block.min(initial=0)), int(block.max(initial=0))
         self.overshoot.peak = max(self.overshoot.peak, high / (top - 1), -low / top)
         if low < -top or high >= top:
-            self.overshoot.clipped += int(((block < -top) | (block >= top)).sum())
-            block = block.clip(-top, top - 1)
+            held = block.clip(-top, top - 1)
+            self.overshoot.clipped += int((held != block).sum())
+            self._on_excess(stem, self._frames, block - held)
+            block = held
         return block.astype(np.int32, copy=False)
 
     def _measure(self, mix: Block, stems: Mapping[str, Block]) -> None:

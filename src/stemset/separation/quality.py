@@ -92,11 +92,11 @@ class ClippingMeter:
     def push(self, block: NDArray[np.floating | np.signedinteger]) -> None:
         """Take a block, ``(channels, frames)``."""
         kept = _CLIPPED_RUN
-        high = float(max(block.max(initial=0), -block.min(initial=0)))
+        high = max(float(block.max(initial=0)), -float(block.min(initial=0)))
         if high < self._top and (self._before is None or not self._before.any()):
             self._before = None  # the quick way of nearly every block
             return
-        at_top = np.abs(block) >= self._top
+        at_top = (block >= self._top) | (block <= -self._top)
         before = self._before if self._before is not None else np.zeros((len(block), kept), bool)
         seen = np.concatenate((before, at_top), axis=1)
         runs = seen[:, 2:] & seen[:, 1:-1] & seen[:, :-2]

@@ -8,7 +8,7 @@ mix exactly, whatever resampling and rounding did to the others.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stemset.catalogue.entries import find
 from stemset.catalogue.entry import ModelEntry
@@ -110,6 +110,17 @@ class SignalPlan:
         for node in _nodes(self.root):
             needed[node.model] = needed.get(node.model, frozenset()) | node.network_slots()
         return needed
+
+    def of_stems(self) -> "SignalPlan":
+        """The same stems where they are written already, each a signal of its own.
+
+        Only stems that add up have one that closes: it has the last word on the others' rounding.
+        """
+        closing = self.closing if self.adds_up else None
+        stems = {name: (name,) for name in self.names if not closing or name != closing.stem}
+        if closing:
+            closing = ClosingStem(closing.stem, tuple(stems.values()))
+        return replace(self, stems=stems, closing=closing)
 
     def depth_frames(self) -> int:
         """Frames of all chunks that a sample can wait in, at the models' rates."""
