@@ -208,23 +208,41 @@ def test_run_that_overshoots_writes_what_was_computed_times_the_gain(
         assert np.abs(computed).max() > 1 or stem == "vocals"
 
 
+def test_run_that_overshoots_lowers_a_stem_whose_others_are_not_written(
+    tmp_path: Path, loud: Path, networks: Networks
+) -> None:
+    choices = (OutputChoice(OutputFormat.FLAC), OutputChoice(OutputFormat.WAV, depth=Depth.F32))
+    lowered, computed = (
+        plan(loud, tmp_path / choice.format, choice, strategy="minus-vocals") for choice in choices
+    )
+
+    metadata = run(lowered, networks)
+    run(computed, networks)
+
+    _, written = decoded(lowered.output / "accompaniment.flac")
+    _, wanted = decoded(computed.output / "accompaniment.wav")
+    gain = 10 ** (metadata["gain_db"] / 20)  # type: ignore[operator]
+    assert gain < 1
+    assert metadata["sum_to_mix"] is None
+    assert np.abs(written - wanted.astype(np.float64) * gain).max() <= 2.5 * 2.0**-15
+
+
 def test_run_that_overshoots_runs_its_networks_once(
     tmp_path: Path, loud: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chunks = {"loud": 0, "quiet": 0}
-    counted = ""
-    separate = Separator.push
+    frames: list[int] = []
+    push = Separator.push
 
-    def push(separator: Separator, block: NDArray[np.floating]) -> object:
-        chunks[counted] += block.shape[-1]
-        return separate(separator, block)
+    def counted(separator: Separator, block: NDArray[np.floating]) -> object:
+        frames.append(block.shape[-1])
+        return push(separator, block)
 
-    monkeypatch.setattr(Separator, "push", push)
+    monkeypatch.setattr(Separator, "push", counted)
 
-    for counted, choice in (("quiet", OutputFormat.OPUS), ("loud", OutputFormat.FLAC)):
-        run(plan(loud, tmp_path / counted, OutputChoice(choice)), networks)
+    metadata = run(plan(loud, tmp_path / "out"), networks)
 
-    assert chunks["loud"] == chunks["quiet"] > 0
+    assert metadata["gain_db"] < 0  # type: ignore[operator]
+    assert sum(frames) == metadata["recording"]["frames"]  # type: ignore[index]
 
 
 def test_run_describes_the_output_in_its_metadata(

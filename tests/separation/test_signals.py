@@ -120,3 +120,19 @@ def test_better_vocals_leave_the_rest_to_the_specialists_and_add_up() -> None:
         "melband_roformer_kim": {"vocals"},
         "htdemucs_ft": {"drums", "bass"},
     }
+
+
+def test_plan_of_written_stems_closes_over_all_others_if_they_add_up() -> None:
+    written = plan_signals(find_strategy("successive")).of_stems()
+
+    assert written.closing is not None
+    others = [name for name in written.names if name != written.closing.stem]
+    assert list(written.stems) == others
+    assert written.closing.subtracted == tuple((name,) for name in others)
+
+
+def test_plan_of_written_stems_that_do_not_add_up_takes_each_as_it_is() -> None:
+    written = plan_signals(find_strategy("minus-vocals")).of_stems()
+
+    assert written.closing is None
+    assert written.stems == {"accompaniment": ("accompaniment",)}

@@ -99,7 +99,8 @@ class Passes:
         ):
             closing = Closing(plan, encoding.depth, gain=10 ** (gain_db / 20))
             lowered = self._stream(mix, stems, closing)
-        shutil.rmtree(self._computed)
+        with writing(self._computed):
+            shutil.rmtree(self._computed)
         return replace(lowered, timings=computed.timings.with_lowering(lowered.timings))
 
     @property

@@ -47,6 +47,7 @@ class Clock:
         """The stems are computed, and are written once more."""
         self._lowering = True
         self._frames = 0
+        self._begun = time.perf_counter()
 
     def tick(self, frames: int, *, overshot: bool) -> None:
         """Count frames that went by; ``overshot`` once it is known that stems will be lowered."""
@@ -55,17 +56,16 @@ class Clock:
         if not self._total or now - self._last < self._EVERY_S:
             return
         self._last = now
-        known = self._done(min(self._frames / self._total, 1.0), overshot=overshot)
-        self._fraction = max(self._fraction, known)  # an overshoot must not turn it back
+        gone = min(self._frames / self._total, 1.0)
+        share = self._LOWERING_SHARE
+        if self._lowering:
+            done, known = 1 - share * (1 - gone), gone  # it has a pace of its own
+        else:
+            done = known = gone * (1 - share) if overshot else gone
+        self._fraction = max(self._fraction, done)  # an overshoot must not turn it back
         spent = now - self._begun
         left = spent / known - spent if spent > self._SLOW_START_S else None
         self._on_progress(Progress(Phase.SEPARATING, self._fraction, left))
-
-    def _done(self, fraction: float, *, overshot: bool) -> float:
-        """How much of everything it is that so much of what is being done is done."""
-        if self._lowering:
-            return 1 - self._LOWERING_SHARE * (1 - fraction)
-        return fraction * (1 - self._LOWERING_SHARE) if overshot else fraction
 
     def end(self) -> None:
         """Everything is computed."""
