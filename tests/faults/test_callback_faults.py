@@ -92,7 +92,7 @@ def test_callback_that_comes_again_and_again_completes_a_job_once(
 def test_callback_without_stems_in_the_bucket_completes_nothing(
     deployment: ServiceDeployment, at_work: Part, takes: Takes
 ) -> None:
-    job_id = deployment.separate(takes.wav(30), "lie.wav", FAR)
+    job_id = deployment.separate(takes.wav(60), "lie.wav", FAR)
     deployment.wait_state(job_id, "processing", phase="separating")
 
     answers = [call_back(deployment, job_id, attempt=number) for number in (1, 2)]
@@ -115,7 +115,7 @@ def test_callbacks_out_of_order_change_nothing(
         {"attempt": 1, "seq": 0, "status": Status.PROGRESS, "progress": 0.1},
         {"attempt": 1},
     ]
-    job_id = deployment.separate(takes.wav(20), "order.wav", FAR)
+    job_id = deployment.separate(takes.wav(60), "order.wav", FAR)
     deployment.wait_state(job_id, "processing", phase="separating")
 
     early = [call_back(deployment, job_id, **report) for report in reports]
@@ -132,7 +132,7 @@ def test_callback_for_a_cancelled_job_leaves_it_cancelled(
     deployment: ServiceDeployment, at_work: Part, takes: Takes
 ) -> None:
     del at_work
-    job_id = deployment.separate(takes.wav(20), "cancelled.wav", FAR)
+    job_id = deployment.separate(takes.wav(60), "cancelled.wav", FAR)
     deployment.wait_state(job_id, "processing", phase="separating")
     deployment.call("POST", f"/api/jobs/{job_id}/cancel")
 
@@ -147,7 +147,7 @@ def test_service_killed_by_a_callback_ends_the_job_once_when_it_is_back(
     at_work.kill()
     crashing = {"STEMSET_CRASH_AT": f"api:callback@{tmp_path / 'crashed'}"}
     killed = deployment.serve("--no-compute", **crashing)
-    job_id = deployment.separate(takes.wav(20), "killed.wav", FAR)
+    job_id = deployment.separate(takes.wav(60), "killed.wav", FAR)
     deployment.wait_state(job_id, "processing", phase="separating")
     with pytest.raises(httpx.TransportError):
         call_back(deployment, job_id)

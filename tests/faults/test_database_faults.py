@@ -82,7 +82,7 @@ def test_database_that_goes_away_is_waited_for_by_jobs_and_said_to_callers(
     deployment: ServiceDeployment, server: DatabaseServer, takes: Takes, fault: str
 ) -> None:
     serving = deployment.serve()
-    job_id = deployment.separate(takes.wav(30), "under-way.wav")
+    job_id = deployment.separate(takes.wav(60), "under-way.wav")
     deployment.wait_state(job_id, "processing", phase="separating")
 
     if fault == "kill":
@@ -112,7 +112,7 @@ def test_database_that_was_away_for_long_costs_no_process_its_job(
 ) -> None:
     deployment.serve("--no-compute")
     consumer = deployment.consume()
-    job_id = deployment.separate(takes.wav(30), "under-way.wav")
+    job_id = deployment.separate(takes.wav(60), "under-way.wav")
     deployment.wait_state(job_id, "processing", phase="separating")
     (computing,) = consumer.computing()
     computing.send_signal(signal.SIGSTOP)  # the job lasts as long as is wanted

@@ -107,7 +107,7 @@ def test_processes_that_die_or_freeze_lose_no_job_and_do_none_twice(
     wait_for(lambda: at_work_on(frozen, of_frozen), "it is computed", frozen.log)
     frozen.signal(signal.SIGSTOP)
     dying.kill()
-    far = deployment.separate(takes.wav(20), "far.wav", FAR)
+    far = deployment.separate(takes.wav(60), "far.wav", FAR)
     deployment.wait_state(far, "processing", phase="separating")
     deployment.port = free_port()
     deployment.serve("--no-compute")

@@ -77,7 +77,7 @@ def test_job_that_is_computed_is_cancelled_and_the_workers_process_gone_at_once(
 def test_worker_killed_in_the_middle_of_a_job_is_followed_by_another(
     serving: ServiceDeployment, worker: Part, takes: Takes
 ) -> None:
-    job_id = serving.separate(takes.wav(30), "killed.wav", FAR)
+    job_id = serving.separate(takes.wav(60), "killed.wav", FAR)
     serving.wait_state(job_id, "processing", phase="separating")
     worker.kill()
     again = serving.worker()
@@ -90,7 +90,7 @@ def test_worker_killed_in_the_middle_of_a_job_is_followed_by_another(
 def test_worker_told_to_stop_in_the_middle_of_a_job_costs_the_job_no_attempt(
     serving: ServiceDeployment, worker: Part, takes: Takes
 ) -> None:
-    job_id = serving.separate(takes.wav(30), "stopped.wav", FAR)
+    job_id = serving.separate(takes.wav(60), "stopped.wav", FAR)
     serving.wait_state(job_id, "processing", phase="separating")
     assert worker.terminate() == 0
     again = serving.worker()
@@ -103,7 +103,7 @@ def test_worker_told_to_stop_in_the_middle_of_a_job_costs_the_job_no_attempt(
 def test_computing_process_killed_again_and_again_fails_the_job_and_not_the_next(
     serving: ServiceDeployment, worker: Part, takes: Takes
 ) -> None:
-    job_id = serving.separate(takes.wav(30), "poison.wav", FAR)
+    job_id = serving.separate(takes.wav(60), "poison.wav", FAR)
     later = serving.separate(takes.wav(), "later.wav", FAR)
     for attempt in (1, 2, 3):
         wait_for(

@@ -96,7 +96,7 @@ def test_two_recordings_that_want_one_output_name_at_once_get_one_job_and_a_refu
 def test_job_that_waits_is_cancelled_and_its_retry_is_a_new_one(
     deployment: ServiceDeployment, takes: Takes
 ) -> None:
-    under_way = deployment.separate(takes.wav(20), "first.wav")
+    under_way = deployment.separate(takes.wav(60), "first.wav")
     waiting = deployment.separate(takes.wav(), "second.wav")
 
     answers = [cancel(deployment, waiting) for _ in range(2)]
@@ -152,7 +152,7 @@ def test_cancel_that_races_completion_leaves_one_end(
 def test_recording_that_is_deleted_while_it_is_separated_leaves_nothing(
     deployment: ServiceDeployment, serving: Part, takes: Takes
 ) -> None:
-    wav = takes.wav(40)
+    wav = takes.wav(60)
     recording_id = deployment.upload(wav, "deleted.wav")["recording_id"]
     job_id = deployment.process("deleted.wav", output_name="deleted")
     deployment.wait_state(job_id, "processing", phase="separating")

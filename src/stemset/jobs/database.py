@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import psycopg
-from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy import AsyncAdaptedQueuePool, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,8 +22,11 @@ WITHIN_S = 10.0
 """A transaction that takes longer is given up: the server is stopped, or cannot be reached."""
 
 _CONNECT_WITHIN_S = 5
+_LEFT_OPEN_S = 5
+"""So long beyond its time, the server ends a transaction in which nothing is asked."""
+
 _DISK_FULL = ("53100", "58030")
-_UNAVAILABLE = ("08", "57P", "53", "40", "55P03", "25006")
+_UNAVAILABLE = ("08", "57P", "53", "40", "55P03", "25006", "25P03")
 
 
 class Database:
@@ -49,9 +52,15 @@ class Database:
 
     async def connect(self) -> psycopg.AsyncConnection:
         """Make a connection of its own, for whoever listens. Raises psycopg's errors."""
-        return await psycopg.AsyncConnection.connect(
+        connection = await psycopg.AsyncConnection.connect(
             self.conninfo, connect_timeout=_CONNECT_WITHIN_S, application_name="stemset"
         )
+        try:
+            await bound(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     @asynccontextmanager
     async def transaction(self, within_s: float = WITHIN_S) -> AsyncIterator[AsyncConnection]:
@@ -67,6 +76,8 @@ class Database:
             DatabaseFailed: It refuses what is asked.
         """
         async with _translating(within_s), self._engine.begin() as connection:
+            if within_s > WITHIN_S:
+                await connection.execute(text(f"SET LOCAL {_left_open(within_s)}"))
             yield connection
 
     @asynccontextmanager
@@ -99,6 +110,19 @@ async def _translating(within_s: float) -> AsyncIterator[None]:
         raise DatabaseUnavailable(f"The database did not answer within {within_s:g} s.") from error
     except (SQLAlchemyError, psycopg.Error) as error:
         raise translated(error) from error
+
+
+async def bound(connection: psycopg.AsyncConnection) -> None:
+    """Have the server end what this process leaves open, should it be frozen or cut off.
+
+    Until then nobody else can write the rows that were written in it.
+    """
+    await connection.execute(f"SET {_left_open(WITHIN_S)}".encode())
+    await connection.commit()
+
+
+def _left_open(within_s: float) -> str:
+    return f"idle_in_transaction_session_timeout = '{within_s + _LEFT_OPEN_S:.0f}s'"
 
 
 async def driver(connection: AsyncConnection) -> psycopg.AsyncConnection:

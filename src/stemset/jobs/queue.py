@@ -19,7 +19,7 @@ from procrastinate.retry import BaseRetryStrategy
 from procrastinate.worker import Worker
 
 from stemset.errors import DatabaseFailed
-from stemset.jobs.database import translated
+from stemset.jobs.database import bound, translated
 from stemset.jobs.entries import TASK
 from stemset.jobs.job import Queue
 from stemset.jobs.task import Again, Separating
@@ -118,7 +118,11 @@ class QueueAtWork:
             task: What is done with a job.
         """
         self._connector = _PatientConnector(
-            conninfo=conninfo, min_size=1, max_size=2 + len(queues), timeout=5.0
+            conninfo=conninfo,
+            min_size=1,
+            max_size=2 + len(queues),
+            timeout=5.0,
+            configure=bound,
         )
         self._app = App(connector=self._connector)
         self._task = task
