@@ -70,6 +70,7 @@ StemsetError                    code, retryable
 │   ├── ExportNotFound          export_not_found
 │   ├── NotUploaded             not_uploaded
 │   ├── OutputNameTaken         output_name_taken
+│   ├── QuotaExceeded           quota_exceeded
 │   ├── JobOpen                 job_open
 │   ├── JobComplete             job_complete
 │   ├── InvalidCursor           cursor_invalid
@@ -96,7 +97,9 @@ StemsetError                    code, retryable
     ├── WorkerUnreachable       worker_unreachable  (retryable)
     ├── WorkerBusy              worker_busy         (retryable)
     ├── WorkerRefused           worker_refused
-    └── WorkerFailed            worker_failed
+    ├── WorkerFailed            worker_failed
+    ├── BackendUnreachable      backend_unreachable (retryable)
+    └── CapReached              cap_reached
 ```
 
 A message holds the value and the limit. HTTP statuses and exit codes are given at the edge, by
@@ -518,6 +521,12 @@ class OutputNameTaken(ServiceError):
     code = "output_name_taken"
 
 
+class QuotaExceeded(ServiceError):
+    """The profile's recordings and stems take all the room that its quota allows."""
+
+    code = "quota_exceeded"
+
+
 class JobOpen(ServiceError):
     """The job has not ended, so it cannot be retried."""
 
@@ -683,6 +692,19 @@ class WorkerFailed(RemoteError):
     code = "worker_failed"
 
 
+class BackendUnreachable(RemoteError):
+    """The worker does not reach the service that it is to call back."""
+
+    code = "backend_unreachable"
+    retryable = True
+
+
+class CapReached(RemoteError):
+    """The profile has spent what it may in a month."""
+
+    code = "cap_reached"
+
+
 def error_from(code: str, detail: str) -> StemsetError:
     """The error that a message of another process speaks of.
 
@@ -692,6 +714,11 @@ def error_from(code: str, detail: str) -> StemsetError:
     """
     kind = _leaves().get(code)
     return kind(detail) if kind else WorkerFailed(f"{detail} [{code}]")
+
+
+def codes() -> list[str]:
+    """The code of every error, in the tree's order."""
+    return list(_leaves())
 
 
 def _leaves(branch: type[StemsetError] = StemsetError) -> dict[str, type[StemsetError]]:

@@ -45,9 +45,16 @@ def get_logger(room: str) -> Logger:
 
 @contextmanager
 def bind(**ids: object) -> Iterator[None]:
-    """Give every log line inside these ids."""
-    with structlog.contextvars.bound_contextvars(**ids):
+    """Give every log line inside these ids; one that is None is left as it is."""
+    known = {name: each for name, each in ids.items() if each is not None}
+    with structlog.contextvars.bound_contextvars(**known):
         yield
+
+
+def bound(name: str) -> str | None:
+    """The id of this name that log lines have here."""
+    each = structlog.contextvars.get_contextvars().get(name)
+    return None if each is None else str(each)
 
 
 def crash_point(name: str) -> None:

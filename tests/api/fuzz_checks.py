@@ -15,7 +15,7 @@ def refusal_is_described(_ctx: CheckContext, response: Response, case: Case) -> 
     if response.status_code < 400 or response.status_code == 405:
         return
     error = response.json()["error"]
-    assert set(error) == {"code", "detail", "retryable"}, error
+    assert set(error) == {"code", "detail", "retryable", "request_id"}, error
     named = _codes(case, response.status_code)
     assert error["code"] in named, f"{error['code']!r} is none of {sorted(named)}"
 

@@ -31,6 +31,73 @@ def test_answer_takes_no_id_that_would_spoil_a_log(client: httpx.Client, given: 
     assert len(answer.headers["x-request-id"]) == 32
 
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize("tail", ["", "-what-a-later-version-adds"])
+def test_answer_has_the_id_of_the_trace_that_a_call_belongs_to(client: httpx.Client, tail: str):
+    headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01{tail}"}
+
+    assert client.get("/livez", headers=headers).headers["x-request-id"] == TRACE
+    both = headers | {"x-request-id": "page-1"}
+    assert client.get("/livez", headers=both).headers["x-request-id"] == "page-1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        TRACE,
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
+        f"00-{TRACE[1:]}-00f067aa0ba902b7-01",
+        f"00-{TRACE}-00f067aa0ba902b7-01x",
+    ],
+)
+def test_answer_takes_no_trace_that_is_none(client: httpx.Client, given: str):
+    answer = client.get("/livez", headers={"traceparent": given})
+
+    assert len(answer.headers["x-request-id"]) == 32
+    assert answer.headers["x-request-id"] not in given.lower()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/jobs/none"), ("GET", "/api/none"), ("POST", "/api/process")]
+)
+def test_error_names_the_call_so_that_it_can_be_quoted(
+    client: httpx.Client, method: str, path: str
+):
+    answer = client.request(method, path)
+
+    assert answer.status_code >= 400
+    assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_failure_is_logged_and_answered_with_the_id_of_its_call(
+    running: RunningService, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(type(running.service), "profile_for", fail)
+    lines = LogCapture()
+    before = structlog.get_config()
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, lines])
+    try:
+        answer = running.client.post(
+            "/api/process",
+            json={"profile_name": "h4n", "filename": "take.wav"},
+            headers={"x-request-id": "page-2"},
+        )
+    finally:
+        structlog.configure(**before)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["request_id"]) == (500, "page-2")
+    assert "page-2" in error["detail"]
+    (line,) = [each for each in lines.entries if each["event"] == "Call failed"]
+    assert (line["request_id"], line["detail"]) == ("page-2", "RuntimeError('broken')")
+
+
 def test_log_of_a_refusal_says_which_call_it_was(guarded: RunningService):
     lines = LogCapture()
     before = structlog.get_config()

@@ -17,7 +17,7 @@ from stemset.jobs.caller import Scope
 
 
 def samples(client: httpx.Client) -> dict[tuple[str, ...], float]:
-    """All samples, by name and label values."""
+    """All samples, by name and label values in the order of the labels' names."""
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
@@ -83,7 +83,7 @@ def test_metrics_without_database_are_those_of_the_process(away: RunningService)
     found = samples(away.client)
 
     assert found["stemset_database_up",] == 0
-    assert ("stemset_jobs_accepted_total",) not in found
+    assert ("stemset_jobs_accepted_total", "local") not in found
 
 
 def test_metrics_count_the_ledgers_jobs(running: RunningService):
@@ -114,13 +114,14 @@ def test_metrics_count_the_ledgers_jobs(running: RunningService):
     running.in_transaction(fill)
 
     found = samples(running.client)
-    assert found["stemset_jobs", "queued"] == 1
-    assert found["stemset_jobs", "complete"] == 2
-    assert found["stemset_jobs_accepted_total",] == 4
-    assert found["stemset_jobs_ended_total", "complete"] == 2
-    assert found["stemset_jobs_ended_total", "error"] == 1
-    assert found["stemset_jobs_ended_total", "cancelled"] == 0
-    assert found["stemset_computing_seconds_total",] == 7.5
+    assert found["stemset_jobs", "local", "queued"] == 1
+    assert found["stemset_jobs", "local", "complete"] == 2
+    assert found["stemset_jobs", "worker", "complete"] == 0
+    assert found["stemset_jobs_accepted_total", "local"] == 4
+    assert found["stemset_jobs_ended_total", "complete", "local"] == 2
+    assert found["stemset_jobs_ended_total", "error", "local"] == 1
+    assert found["stemset_jobs_ended_total", "cancelled", "local"] == 0
+    assert found["stemset_computing_seconds_total", "unknown", "x", "local"] == 7.5
     assert found["stemset_database_up",] == 1
     assert found["stemset_database_connections_limit",] == 10
 
@@ -160,6 +161,30 @@ def test_metrics_need_a_token_where_calls_do(guarded: RunningService):
     assert guarded.client.get("/metrics").status_code == 401
     with guarded.caller(guarded.make_token(Scope.READ)) as client:
         assert client.get("/metrics").status_code == 200
+
+
+def test_metrics_are_read_with_the_token_that_is_made_for_it(
+    tmp_path: Path, database_conninfo: str
+):
+    token = "of-whoever-watches-this"  # noqa: S105 - of this test
+    environ = {"STEMSET_METRICS_TOKEN": token}
+    with running_service(tmp_path, database_conninfo, is_open=False, environ=environ) as service:
+        client = service.client
+        given = {"authorization": f"Bearer {token}"}
+
+        assert client.get("/metrics", headers=given).status_code == 200
+        assert client.get("/metrics").status_code == 401
+        wrong = {"authorization": f"Bearer {token}x"}
+        assert client.get("/metrics", headers=wrong).status_code == 401
+        assert client.get("/api/jobs", headers=given).status_code == 401
+
+
+def test_metrics_tell_of_the_data_folders_disk(tmp_path: Path, database_conninfo: str):
+    environ = {"STEMSET_DATA_DIR": str(tmp_path)}
+    with running_service(tmp_path, database_conninfo, environ=environ) as service:
+        found = samples(service.client)
+
+    assert 0 < found["stemset_disk_free_bytes",] <= found["stemset_disk_size_bytes",]
 
 
 def test_metrics_name_routes_as_the_document_does(client: httpx.Client):

@@ -170,7 +170,7 @@ def check(answer: Answer, operation: dict[str, Any], sent: object) -> None:
         assert str(answer.status) in operation["responses"], (sent, answer)
         return
     error = json.loads(answer.body)["error"]
-    assert set(error) == {"code", "detail", "retryable"}, (sent, error)
+    assert set(error) == {"code", "detail", "retryable", "request_id"}, (sent, error)
     assert len(answer.body) < 4500, sent
     if (answer.status, error["code"]) == (404, "not_found"):
         return  # an odd id made it another path

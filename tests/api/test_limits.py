@@ -23,7 +23,8 @@ def code(answer: httpx.Response) -> tuple[int, str]:
     """Status and code of a refusal, which has the one form that there is."""
     assert answer.headers["content-type"] == "application/json"
     error = answer.json()["error"]
-    assert set(error) == {"code", "detail", "retryable"}
+    named = {"request_id"} if "x-request-id" in answer.headers else set()
+    assert set(error) == {"code", "detail", "retryable"} | named
     return answer.status_code, error["code"]
 
 

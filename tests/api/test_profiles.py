@@ -17,6 +17,9 @@ def test_profiles_are_listed_as_configured(client: httpx.Client):
             "output": {"format": "opus", "bitrate": None, "depth": None},
             "realtime_factor": None,
             "waking_s": None,
+            "price": None,
+            "spent": None,
+            "monthly_cap": None,
         },
         {
             "name": "songs",
@@ -26,6 +29,9 @@ def test_profiles_are_listed_as_configured(client: httpx.Client):
             "output": {"format": "mp3", "bitrate": 320, "depth": None},
             "realtime_factor": None,
             "waking_s": None,
+            "price": None,
+            "spent": None,
+            "monthly_cap": None,
         },
     ]
 

@@ -403,7 +403,7 @@ def test_collection_removes_what_nobody_goes_on_with(service: UploadService, cli
 
     removed = service.run(lambda: collect(service.service, timedelta(hours=1)))
 
-    assert removed == 1
+    assert {each.id for each in removed} == {old, "orphan", f"{kept}.1.ab"}
     assert service.spools == sorted([kept, "young"])
     assert [each["upload_id"] for each in client.get("/api/uploads").json()] == [kept]
     assert complete(client, kept, sha256=SHA256).status_code == 200

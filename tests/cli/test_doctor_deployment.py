@@ -1,21 +1,26 @@
-"""What `stemset doctor` finds in a deployment: a real bucket, worker and database, each broken."""
+"""What each check of `stemset doctor` says of a real bucket, worker and database.
+
+Whole deployments that are broken are in ``test_doctor_broken``.
+"""
 
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import psycopg
 import pytest
 from cors_rules import allow, documented_rules
-from deployment import CONFIG, Worker, environment, free_port
+from deployment import CONFIG, Worker, environment, free_port, wait_for
 from ledger_database import LedgerDatabases
 from program import Stemset
 from s3_server import S3Server
 
 from stemset import __version__
-from stemset.cli import deployment
+from stemset.cli import worker_checks
 from stemset.cli.deployment import deployment_checks
 from stemset.config import load_settings
 from stemset.errors import StemsetError
@@ -78,11 +83,23 @@ def test_sound_deployment_is_found_in_order_and_left_as_it_was(
 ) -> None:
     found = doctor.findings(DATABASE_URL=database_conninfo)
 
-    assert list(found) == ["bucket", "worker", "worker secret", "database"]
+    lines = ["bucket", "bucket clock", "worker", "worker secret"]
+    assert list(found) == [
+        *lines,
+        "worker disk",
+        "worker models",
+        "worker computing",
+        "database",
+    ]
     assert found["bucket"].startswith(f"ok {bucket.bucket} at {bucket.endpoint}: written, read")
     assert found["worker"].startswith(f"ok {worker.url} was ready after")
     assert found["worker"].endswith("computes on cpu")
     assert found["worker secret"] == "ok a signed call was accepted"
+    assert found["bucket clock"].endswith("s apart; 300 s are tolerated")
+    assert found["worker disk"].endswith("GB free in the worker's scratch folder")
+    assert found["worker models"] == "ok spleeter-2stems are there, whole, and allowed"
+    assert found["worker computing"].startswith("ok spleeter-2stems on cpu, ")
+    assert found["worker computing"].endswith(" times as fast as the music plays")
     assert found["database"].startswith("ok reached; its schema is that of this version")
     assert list(open_store(bucket).list_below(".stemset")) == []
 
@@ -190,15 +207,51 @@ def test_page_that_the_bucket_does_not_let_in_is_said(doctor: Doctor, s3_server:
     assert list(open_store(bucket).list_below("")) == []
 
 
+def test_worker_that_is_not_there_is_not_ordered_from(doctor: Doctor) -> None:
+    gone = f"http://127.0.0.1:{free_port()}"
+
+    found = doctor.findings(order=True, GPU_WORKER_URL=gone, STEMSET_WORKER_PATIENCE_S="1")
+
+    assert "order" not in found
+
+
+def test_worker_that_is_at_a_job_is_not_disturbed(
+    doctor: Doctor, worker: Worker, stemset: Stemset, long_take: Path
+) -> None:
+    (doctor.config.parent / "recordings").mkdir()
+    long_take.rename(doctor.config.parent / "recordings" / "take.wav")
+    job = Thread(
+        target=lambda: stemset("process", "h4n", "--config", doctor.config, env=doctor.sound)
+    )
+    job.start()
+    wait_for(lambda: (worker.readiness() or {}).get("busy"), "the worker is busy", worker.log)
+    with stopped(worker):
+        found = doctor.findings()
+    job.join()
+
+    looks = ("worker disk", "worker models", "worker computing")
+    assert {found[name] for name in looks} == {"ok not looked at: the worker is at a job"}
+    assert worker.lines("Attempt ended: complete")
+
+
+@contextmanager
+def stopped(worker: Worker) -> Iterator[None]:
+    """Stop the clock of what computes, so that a job lasts."""
+    computing = [each for each in worker.tree() if "stemset.pipeline" in each.cmdline()]
+    for each in computing:
+        each.suspend()
+    yield
+    for each in computing:
+        each.resume()
+
+
 def test_worker_that_is_not_there_is_said(doctor: Doctor) -> None:
     gone = f"http://127.0.0.1:{free_port()}"
 
     wrong = doctor.wrong(GPU_WORKER_URL=gone, STEMSET_WORKER_PATIENCE_S="2")
 
-    assert {name: said.split()[0] for name, said in wrong.items()} == {
-        "worker": "worker_unreachable",
-        "worker secret": "worker_unreachable",
-    }
+    assert list(wrong) == ["worker"]
+    assert wrong["worker"].startswith("worker_unreachable ")
 
 
 def test_address_of_something_else_is_said(doctor: Doctor, bucket: StoreSettings) -> None:
@@ -239,7 +292,7 @@ def test_clock_that_is_off_is_said(doctor: Doctor, monkeypatch: pytest.MonkeyPat
 def test_worker_of_another_version_is_said(
     doctor: Doctor, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployment, "__version__", "99.0.0")
+    monkeypatch.setattr(worker_checks, "__version__", "99.0.0")
 
     wrong = doctor.wrong()
 

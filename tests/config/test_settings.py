@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stemset.config import load_settings
-from stemset.errors import InvalidConfig
+from stemset.errors import InvalidConfig, SecretMissing
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +110,19 @@ def test_settings_shown_hide_secrets():
     settings = load_settings(environ={"DATABASE_URL": "postgresql://band:s3cret@db/stemset"})
 
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "x" * 201, "of whoever watches", "of-wh\nöever-watches"]
+)
+def test_metrics_token_that_is_none_is_refused(token: str):
+    with pytest.raises(SecretMissing, match="STEMSET_METRICS_TOKEN must be at least 16"):
+        load_settings(environ={"STEMSET_METRICS_TOKEN": token})
+
+
+def test_metrics_token_is_taken_and_never_shown():
+    settings = load_settings(environ={"STEMSET_METRICS_TOKEN": "of-whoever-watches"})
+
+    assert settings.metrics_token == "of-whoever-watches"  # noqa: S105 - of this test
+    assert "of-whoever-watches" not in repr(settings)
+    assert load_settings(environ={"STEMSET_METRICS_TOKEN": ""}).metrics_token is None

@@ -55,6 +55,7 @@ MAY_LOAD: dict[str, set[str]] = {
     "http_rules": set(),
     "jobs": set(),
     "lifeline": set(),
+    "metrics": {"prometheus_client"},
     "orders": set(),
     "pipeline": set(),
     "postgres": set(),

@@ -155,17 +155,20 @@ async def hang(_runner: ToldRunner, _order: Order) -> None:
     await asyncio.Event().wait()
 
 
-def separating(database: Database, store: Store, *acts: Act) -> tuple[Separating, ToldRunner]:
+def separating(
+    database: Database, store: Store, *acts: Act, **workshop: Any
+) -> tuple[Separating, ToldRunner]:
     """The task, and the runner that it has."""
     runner = ToldRunner(store, acts)
     connection = Connection(store, runner, pauses_s=(0.01, 0.02))
-    workshop = Workshop(
+    made = Workshop(
         database=database,
         threads=Threads(4),
         connections={Queue.LOCAL: connection},
         max_duration_s=60.0,
+        **workshop,
     )
-    return Separating(workshop), runner
+    return Separating(made), runner
 
 
 def _found(sha256: str) -> Found:

@@ -155,6 +155,20 @@ def carry_out(attempt: Attempt) -> None:
     attempt.report("complete", progress=1.0, stems=["vocals"])
 
 
+def inspect(question: dict[str, Any]) -> None:
+    """A model is called what is to happen."""
+    play, _, argument = question["models"][0].partition(":")
+    if play == "exit":
+        raise SystemExit(int(argument))
+    if play == "slow":
+        time.sleep(float(argument))
+    if play == "garbage":
+        say('{"version":1,"kind":"inspected","seq":"no number"}')
+        return
+    seq = question["seq"] + (play == "another")
+    say(f'{{"version":1,"kind":"inspected","seq":{seq},"device":"{play}"}}')
+
+
 def hear(folder: Path | None = None) -> dict[str, Any]:
     """Read a line and note it; the first one, the settings, says where."""
     line = sys.stdin.readline()
@@ -181,7 +195,11 @@ def main() -> None:
         say("Loading network…")
     say(json.dumps({"kind": "ready", "device": "cpu", "engine": "0"}))
     while True:
-        carry_out(Attempt(hear(folder), folder))
+        message = hear(folder)
+        if message["kind"] == "inspect":
+            inspect(message)
+        else:
+            carry_out(Attempt(message, folder))
 
 
 if __name__ == "__main__":

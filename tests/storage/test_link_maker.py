@@ -162,7 +162,7 @@ def test_abandon_drops_the_folders_uploads_only(r2_settings: StoreSettings) -> N
     maker.abandon()
     maker.abandon()
 
-    left = [key for key, _ in Multipart(r2_settings).under_way("outputs/")]
+    left = [each.key for each in Multipart(r2_settings).under_way("outputs/")]
     assert left == ["outputs/h4n/take_12345678/job12345-11/vocals.wav"]
 
 
@@ -175,5 +175,5 @@ def test_begin_whose_answer_was_lost_goes_on_with_one_upload(
 
     upload_id = multipart.begin("outputs/a")
 
-    assert len(multipart.under_way("outputs/a")) == 2
+    assert len(list(multipart.under_way("outputs/a"))) == 2
     assert multipart.upload_id("outputs/a") == upload_id

@@ -1,6 +1,7 @@
 """Recordings that a client puts into the bucket itself, under R2's rules before a real server."""
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -58,8 +59,9 @@ def test_part_that_is_not_the_one_that_was_put_is_refused(uploads: PresignedUplo
     multipart_id = uploads.begin(KEY)
     put(uploads, multipart_id, 1, b"end")
 
+    other = Part(1, 3, '"0123456789abcdef0123456789abcdef"', datetime.now(UTC))
     with pytest.raises(ObjectCorrupt):
-        uploads.complete(KEY, multipart_id, [Part(1, 3, '"0123456789abcdef0123456789abcdef"')])
+        uploads.complete(KEY, multipart_id, [other])
 
 
 @pytest.mark.s3
@@ -80,15 +82,48 @@ def test_more_parts_than_one_answer_holds_are_all_listed(
 
 
 @pytest.mark.s3
-def test_old_uploads_are_dropped_but_those_that_are_gone_on_with(uploads: PresignedUploads):
+def test_abandoned_uploads_are_old_and_not_gone_on_with(uploads: PresignedUploads):
     old, kept = uploads.begin(KEY), uploads.begin(KEY)
+    stem = uploads._multipart.begin_another("outputs/h4n/take/cli00000-1/vocals.flac")
+    uploads._multipart.begin_another("elsewhere/take.wav")
+    put(uploads, old, 1, b"abc")
 
-    assert uploads.abort_old(timedelta(hours=1), but=[]) == 0
-    assert uploads.abort_old(timedelta(seconds=-10), but=[kept]) == 1
+    assert list(uploads.abandoned(timedelta(hours=1), but=[])) == []
+    found = list(uploads.abandoned(timedelta(seconds=-10), but=[kept]))
 
-    with pytest.raises(ObjectNotFound):
-        uploads.parts(KEY, old)
-    assert uploads.parts(KEY, kept) == []
+    assert [(each.key, each.multipart_id, each.bytes) for each in found] == [
+        (KEY, old, 3),
+        ("outputs/h4n/take/cli00000-1/vocals.flac", stem, 0),
+    ]
+
+
+@pytest.mark.s3
+def test_upload_begun_long_ago_whose_parts_still_come_is_not_abandoned(uploads: PresignedUploads):
+    slow, dead = uploads.begin(KEY), uploads.begin(KEY)
+    put(uploads, dead, 1, b"abc")
+    time.sleep(2.1)  # the bucket tells whole seconds
+    put(uploads, slow, 1, b"abc")
+
+    found = uploads.abandoned(timedelta(seconds=1.5), but=[])
+
+    assert [each.multipart_id for each in found] == [dead]
+
+
+@pytest.mark.s3
+def test_more_uploads_than_one_answer_holds_are_all_found(
+    uploads: PresignedUploads, monkeypatch: pytest.MonkeyPatch
+):
+    begun = {uploads.begin(f"inputs/h4n/{name}.wav") for name in "abcde"}
+    call = uploads._multipart._call
+    monkeypatch.setattr(
+        uploads._multipart,
+        "_call",
+        lambda method, key, query: call(method, key, {**query, "max-uploads": "2"}),
+    )
+
+    found = uploads.abandoned(timedelta(seconds=-10), but=[])
+
+    assert {each.multipart_id for each in found} == begun
 
 
 @pytest.mark.s3

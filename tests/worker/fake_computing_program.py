@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stemset.lifeline import end_with_reader
+from stemset.orders.checks import Inspect, Inspected, is_inspect, parse_inspect
 from stemset.orders.messages import (
     Failure,
     LinkWanted,
@@ -34,7 +35,20 @@ def main() -> None:
     wait_for(os.environ.get("FAKE_READY_GATE"))
     say(Ready(device="fake", engine="0").line())
     for line in sys.stdin:
-        work(parse_order(line))
+        if is_inspect(line.encode()):
+            inspect(parse_inspect(line))
+        else:
+            work(parse_order(line))
+
+
+def inspect(wanted: Inspect) -> None:
+    """A model can be called for what is to happen."""
+    name, _, argument = (wanted.models or ("",))[0].partition(":")
+    if name == "crash":
+        os._exit(3)
+    if name == "gate":
+        wait_for(argument)
+    say(Inspected(seq=wanted.seq, device="fake", scratch_free_bytes=1 << 30).line())
 
 
 def work(order: Order) -> None:

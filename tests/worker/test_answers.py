@@ -15,6 +15,7 @@ from stemset.worker.answers import BY_KIND, status_of
 from stemset.worker.app import make_app
 from stemset.worker.attempts import Attempts
 from stemset.worker.callbacks import Callbacks
+from stemset.worker.checkup import Checkup
 
 JSON = {"content-type": "application/json"}
 
@@ -27,7 +28,9 @@ def call(method: str, path: str, **request: Any) -> httpx.Response:
     """Call an application that has no computing side."""
 
     async def ask() -> httpx.Response:
-        app = make_app(Admission(), Attempts(cast("Any", Absent()), Callbacks(())))
+        admission, absent, callbacks = Admission(), cast("Any", Absent()), Callbacks(())
+        checkup = Checkup(admission, absent, callbacks)
+        app = make_app(admission, Attempts(absent, callbacks), checkup)
         transport = httpx.ASGITransport(cast("Any", app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **request)

@@ -21,7 +21,7 @@ from stemset.errors import (
     StemsetError,
     Unauthenticated,
 )
-from stemset.telemetry import get_logger
+from stemset.telemetry import bound, get_logger
 
 _log = get_logger("api")
 
@@ -55,9 +55,12 @@ def answer_errors(app: FastAPI) -> None:
         return http_refusal(400, "The client went away.")  # nobody reads it
 
     @app.exception_handler(Exception)
-    async def failed(_request: Request, _error: Exception) -> Response:
-        # The server logs the error itself.
-        return http_refusal(_FAILED, DETAILS[INTERNAL])
+    async def failed(_request: Request, error: Exception) -> Response:
+        # The server logs the traceback itself, when the call's ids are forgotten.
+        _log.error("Call failed", code=INTERNAL, detail=repr(error))
+        request_id = bound("request_id")
+        named = f"The service failed; its log says more about the call {request_id}."
+        return http_refusal(_FAILED, named if request_id else DETAILS[INTERNAL])
 
 
 def answer(error: StemsetError) -> Response:

@@ -75,6 +75,8 @@ class HttpSide:
             connections=self._connections,
             max_duration_s=settings.max_duration_s,
             callback_url=self._callback_url,
+            rates=service.rates,
+            monthly_caps=settings.monthly_caps,
         )
         self._coordination = Coordination(workshop, self._listening, chores=chores_of(service))
         self.pairing = Pairing(lan.url, lan.certified.authority) if lan else None

@@ -18,8 +18,10 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from stemset.api._tokens import Tokens
 from stemset.api.doors import Door, door_of
+from stemset.api.service import ServiceOf
 from stemset.errors import Unauthenticated
 from stemset.jobs.caller import LOCAL_CALLER, Caller, Scope
+from stemset.metrics import may_read
 
 PHONE_COOKIE = "__Host-stemset"
 """Holds a paired phone's token. Browsers keep a cookie of such a name for its own host alone, and
@@ -105,8 +107,22 @@ async def _phone(request: Request, cookie: str) -> Caller:
         raise Unauthenticated(NOT_PAIRED) from error
 
 
+async def _metrics_reader(
+    request: Request,
+    service: ServiceOf,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    cookie: Annotated[str | None, Security(_cookie)],
+) -> None:
+    """Let whoever may look in, and who holds the token for metrics."""
+    if not may_read(request.headers.get("authorization"), service.settings.metrics_token):
+        await _reader(await caller_of(request, credentials, cookie))
+
+
 Reader = Annotated[Caller, Depends(_reader)]
 """Whoever may look."""
+
+MetricsReader = Annotated[None, Depends(_metrics_reader)]
+"""Whoever may look, or holds ``STEMSET_METRICS_TOKEN``."""
 
 Writer = Annotated[Caller, Depends(_writer)]
 """Whoever may upload, start, cancel and remove."""

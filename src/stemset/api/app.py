@@ -25,6 +25,7 @@ from stemset.api.pairing import Pairing
 from stemset.api.routes import (
     callbacks,
     catalogue,
+    costs,
     events,
     exports,
     health,
@@ -48,6 +49,7 @@ ROUTES = (
     recordings,
     process,
     jobs,
+    costs,
     outputs,
     exports,
     media,

@@ -1,7 +1,8 @@
 """What a call that is refused is answered with, and how a route's document says so.
 
-Every such answer is ``{"error": {"code", "detail", "retryable"}}``. The code is that of a leaf of
-Stemset's error tree, or one of ``CODES`` for what HTTP itself refuses.
+Every such answer is ``{"error": {"code", "detail", "retryable", "request_id"}}``. The code is that
+of a leaf of Stemset's error tree, or one of ``CODES`` for what HTTP itself refuses; the id is what
+the log has of the call.
 """
 
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ from stemset.errors import (
     OutputNameTaken,
     OutputNotFound,
     PairingRefused,
+    QuotaExceeded,
     RecordingNotFound,
     RemoteError,
     SeparationError,
@@ -68,6 +70,7 @@ from stemset.errors import (
     UploadStalled,
     UploadTooLarge,
 )
+from stemset.telemetry import bound
 
 BY_KIND: dict[type[StemsetError], int] = {
     # Not found, as far as the caller may know.
@@ -99,6 +102,7 @@ BY_KIND: dict[type[StemsetError], int] = {
     OutputBusy: 409,
     OutputExists: 409,
     OutputNameTaken: 409,
+    QuotaExceeded: 409,  # not 507, as WebDAV has it: the service has not failed
     UploadComplete: 409,
     UploadIncomplete: 409,
     # What arrived is not what it should be.
@@ -168,6 +172,7 @@ class ErrorDetail(BaseModel):
         code: A stable identifier for programs.
         detail: The message for people.
         retryable: Whether the same call can succeed later with nothing changed.
+        request_id: What the service's log has of the call; to be quoted when asking for help.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -175,6 +180,7 @@ class ErrorDetail(BaseModel):
     code: str
     detail: str
     retryable: bool
+    request_id: str | None = None
 
 
 class ErrorBody(BaseModel):
@@ -225,7 +231,7 @@ def add_example(answers: dict[Any, dict[str, Any]], status: int | str, body: Err
     answer = answers.setdefault(status, {"description": HTTPStatus(int(status)).phrase})
     content = answer.setdefault("content", {}).setdefault("application/json", {})
     content["schema"] = {"$ref": f"#/components/schemas/{SCHEMA_NAME}"}
-    example = {"summary": body.error.detail, "value": body.model_dump()}
+    example = {"summary": body.error.detail, "value": body.model_dump(exclude_none=True)}
     content.setdefault("examples", {})[body.error.code] = example
 
 
@@ -236,8 +242,8 @@ def refusal(error: StemsetError, headers: Mapping[str, str] | None = None) -> JS
         extra.setdefault("retry-after", str(RETRY_AFTER_S))
     if isinstance(error, Unauthenticated):
         extra["www-authenticate"] = "Bearer"
-    body = _body(error.code, str(error), retryable=error.retryable)
-    return JSONResponse(body.model_dump(), status_of(error), extra)
+    body = _told(error.code, str(error), retryable=error.retryable)
+    return JSONResponse(body, status_of(error), extra)
 
 
 def http_refusal(
@@ -246,9 +252,14 @@ def http_refusal(
     """The answer to a call that HTTP itself has a status for, or to one that failed (500)."""
     default = INTERNAL if status >= HTTPStatus.INTERNAL_SERVER_ERROR else REQUEST_INVALID
     code = CODES.get(status, default)
-    return JSONResponse(
-        _body(code, detail, retryable=code == INTERNAL).model_dump(), status, headers
-    )
+    return JSONResponse(_told(code, detail, retryable=code == INTERNAL), status, headers)
+
+
+def _told(code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
+    """The body of an answer to the call that is being answered."""
+    error = _body(code, detail, retryable=retryable).error
+    named = error.model_copy(update={"request_id": bound("request_id")})
+    return ErrorBody(error=named).model_dump(exclude_none=True)
 
 
 def _body(code: str, detail: str, *, retryable: bool) -> ErrorBody:

@@ -7,7 +7,9 @@ from enum import StrEnum
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stemset.jobs import ledger
+from stemset.api.cost_views import CostAnswer
+from stemset.dispatch.cost import Cost
+from stemset.jobs import costs, ledger
 from stemset.jobs.job import Job, Queue, State
 
 
@@ -46,6 +48,8 @@ class JobStatus(BaseModel):
         eta_s: Seconds left, once that is known.
         queue_position: How many jobs are before it in the queue, while it is queued.
         output_id: The output, once the job is complete.
+        held: Why it is not begun although its turn has come; null if nothing holds it.
+        cost: What it cost so far, all attempts together; null where no price is configured.
     """
 
     job_id: str
@@ -59,6 +63,8 @@ class JobStatus(BaseModel):
     eta_s: float | None
     queue_position: int | None
     output_id: str | None
+    held: str | None
+    cost: CostAnswer | None
 
 
 class JobView(JobStatus):
@@ -93,14 +99,20 @@ class JobView(JobStatus):
 
 async def job_status(connection: AsyncConnection, job: Job) -> JobStatus:
     """How one job stands."""
-    ahead = await _ahead(connection, [job])
-    return _status(job, ahead.get(job.id))
+    (status,) = await _statuses(connection, [job])
+    return status
 
 
 async def job_views(connection: AsyncConnection, jobs: Sequence[Job]) -> list[JobView]:
     """Jobs as they are shown, in the same order."""
+    statuses = await _statuses(connection, jobs)
+    return [_view(job, status) for job, status in zip(jobs, statuses, strict=True)]
+
+
+async def _statuses(connection: AsyncConnection, jobs: Sequence[Job]) -> list[JobStatus]:
     ahead = await _ahead(connection, jobs)
-    return [_view(job, _status(job, ahead.get(job.id))) for job in jobs]
+    cost = await costs.of_jobs(connection, [job.id for job in jobs])
+    return [_status(job, ahead.get(job.id), cost.get(job.id)) for job in jobs]
 
 
 async def _ahead(connection: AsyncConnection, jobs: Sequence[Job]) -> dict[str, int]:
@@ -109,7 +121,7 @@ async def _ahead(connection: AsyncConnection, jobs: Sequence[Job]) -> dict[str, 
     return await ledger.jobs_ahead(connection, waiting) if waiting else {}
 
 
-def _status(job: Job, ahead: int | None) -> JobStatus:
+def _status(job: Job, ahead: int | None, cost: Cost | None) -> JobStatus:
     error, code = (None, None) if job.error is None else (job.error.detail, job.error.code)
     if job.state is State.CANCELLED:
         error, code = "The job was cancelled.", "cancelled"
@@ -125,6 +137,8 @@ def _status(job: Job, ahead: int | None) -> JobStatus:
         eta_s=job.eta_s,
         queue_position=ahead,
         output_id=job.output_id,
+        held=job.held,
+        cost=cost and CostAnswer.of(cost),
     )
 
 

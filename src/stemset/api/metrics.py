@@ -1,11 +1,21 @@
 """What the process counts; ``routes/health`` shows it, together with what the ledger knows.
 
-One registry for the process, so that whoever has something to count imports the counter.
+Whoever has something to count imports the counter.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
-REGISTRY = CollectorRegistry()
+from stemset.errors import (
+    ClockSkewed,
+    Forbidden,
+    OriginRefused,
+    PairingRefused,
+    SignatureInvalid,
+    Unauthenticated,
+)
+from stemset.jobs.uploads import Method
+from stemset.metrics import REGISTRY
+from stemset.orders.messages import Status
 
 REQUESTS = Counter(
     "stemset_http_requests", "Answered calls.", ["method", "route", "status"], registry=REGISTRY
@@ -23,6 +33,12 @@ REFUSED = Counter(
     ["code"],
     registry=REGISTRY,
 )
+CALLBACKS = Counter(
+    "stemset_callbacks",
+    "Callbacks of workers that were believed, by what they report.",
+    ["status"],
+    registry=REGISTRY,
+)
 CALLBACKS_REFUSED = Counter(
     "stemset_callbacks_refused", "Callbacks that were not believed.", ["code"], registry=REGISTRY
 )
@@ -30,3 +46,26 @@ EVENT_CLIENTS = Gauge("stemset_event_clients", "Open streams of events.", regist
 UPLOADS_IN_FLIGHT = Gauge(
     "stemset_uploads_in_flight", "Bodies of uploads being received.", registry=REGISTRY
 )
+UPLOADS_COMPLETED = Counter(
+    "stemset_uploads_completed",
+    "Uploads that ended with a recording, by the way that they took.",
+    ["method"],
+    registry=REGISTRY,
+)
+UPLOADED_BYTES = Counter(
+    "stemset_uploaded_bytes",
+    "Length of the recordings that uploads ended with, by the way that they took.",
+    ["method"],
+    registry=REGISTRY,
+)
+
+# A series that begins at 1 shows no increase.
+for _kind in (SignatureInvalid, ClockSkewed):
+    CALLBACKS_REFUSED.labels(_kind.code)
+for _kind in (Unauthenticated, Forbidden, OriginRefused, PairingRefused):
+    REFUSED.labels(_kind.code)
+for _status in (Status.COMPLETE, Status.ERROR):
+    CALLBACKS.labels(_status)
+for _method in Method:
+    UPLOADS_COMPLETED.labels(_method)
+    UPLOADED_BYTES.labels(_method)

@@ -27,6 +27,7 @@ TAGS = [
     {"name": "uploads", "description": "Recordings, on their way in."},
     {"name": "recordings", "description": "Recordings that are here."},
     {"name": "jobs", "description": "Splitting a recording: order, follow, cancel, try again."},
+    {"name": "costs", "description": "What computing costs."},
     {"name": "outputs", "description": "What was made: stems, waveforms, levels."},
     {"name": "media", "description": "Bytes to play and to download."},
     {"name": "events", "description": "What changes, as it changes."},

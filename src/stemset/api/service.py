@@ -1,5 +1,6 @@
 """Everything that routes need, as one value."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, cast
@@ -7,9 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from stemset.config import Profile, Settings
+from stemset.dispatch.cost import Rate
 from stemset.dispatch.threads import Threads
 from stemset.errors import UnknownProfile
 from stemset.jobs.caller import Caller
+from stemset.jobs.costs import by_queue
 from stemset.jobs.database import Database
 from stemset.jobs.job import Queue
 from stemset.storage.settings import StoreSettings
@@ -56,6 +59,11 @@ class Service:
         """Who works a profile's jobs off: the worker, if there is one."""
         is_remote = profile.remote and self.settings.worker_url is not None
         return Queue.WORKER if is_remote else Queue.LOCAL
+
+    @property
+    def rates(self) -> Mapping[Queue, Rate]:
+        """What computing costs, by who does it."""
+        return by_queue(worker=self.settings.worker_rate, local=self.settings.local_rate)
 
 
 def service_of(request: Request) -> Service:

@@ -25,6 +25,7 @@ from stemset.cli.completion import COMPLETE_VARIABLE, Shell, completion_script
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.cli.model_commands import models_app
 from stemset.cli.options import ConfigFile, DryRun, Force, Json
+from stemset.cli.service_commands import service_app
 from stemset.cli.token_commands import token_app
 from stemset.errors import StemsetError
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(token_app, name="token")
+app.add_typer(service_app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -272,111 +274,6 @@ def bench(
     from stemset.cli.bench import run_bench
 
     run_bench(names or [], config=config, as_json=json)
-
-
-@app.command()
-def worker(
-    *,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option(
-            help="Port to listen on; PORT, or 8000.", min=0, max=65_535, show_default=False
-        ),
-    ] = None,
-    config: ConfigFile = None,
-) -> int:
-    """Take orders over HTTP and carry them out, one at a time."""
-    from stemset.cli.worker import run_worker
-
-    return run_worker(host=host, port=port, config=config)
-
-
-@app.command()
-def serve(
-    *,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            help="Address to listen on; STEMSET_HOST, or 127.0.0.1. Any other needs tokens.",
-            show_default=False,
-        ),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            help="Port to listen on; PORT, or 8080.", min=0, max=65_535, show_default=False
-        ),
-    ] = None,
-    lan: Annotated[
-        bool,
-        typer.Option(
-            "--lan",
-            help="Let phones on the same network in as well: encrypted, and paired by a QR code.",
-        ),
-    ] = False,
-    lan_address: Annotated[
-        str | None,
-        typer.Option(
-            help="Address that phones come in on; this machine's own in its network.",
-            show_default=False,
-        ),
-    ] = None,
-    lan_port: Annotated[
-        int | None,
-        typer.Option(
-            help="Port that phones come in on; 8443.", min=0, max=65_535, show_default=False
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for database and files; STEMSET_DATA_DIR, or your own data folder.",
-            show_default=False,
-        ),
-    ] = None,
-    computes: Annotated[
-        bool,
-        typer.Option(
-            "--compute/--no-compute",
-            help="Work off profiles that are not remote here; otherwise `stemset consume` does.",
-        ),
-    ] = True,
-    config: ConfigFile = None,
-) -> int:
-    """Serve pages and scripts: take uploads, coordinate jobs, answer for stems."""
-    from stemset.cli.serve import run_serve
-
-    return run_serve(
-        host=host,
-        port=port,
-        lan=lan,
-        lan_address=lan_address,
-        lan_port=lan_port,
-        data=data,
-        computes=computes,
-        config=config,
-    )
-
-
-@app.command()
-def consume(
-    *,
-    scratch: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for recordings in the making; STEMSET_SCRATCH_DIR, or the system's.",
-            show_default=False,
-        ),
-    ] = None,
-    config: ConfigFile = None,
-) -> int:
-    """Work jobs off for a service on a PostgreSQL server, on as many machines as there are."""
-    from stemset.cli.consume import run_consume
-
-    return run_consume(config=config, scratch=scratch)
 
 
 @app.command()

@@ -6,7 +6,6 @@ import platform
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,9 +20,11 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.strategies import DEFAULT_STRATEGY, every_slot, find_strategy
 from stemset.catalogue.weights import example_song, installed, load_files, model_cache
 from stemset.cli.deployment import deployment_checks
+from stemset.cli.disk_space import free_in_words
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.config import Settings, load_settings
 from stemset.errors import NetworkFailed, OutputUnwritable, SourceFolderMissing, StemsetError
+from stemset.pipeline.inspection import times_realtime
 from stemset.pipeline.networks import Networks
 from stemset.separation.networks.gpu import CUDA, gpu_is_here
 from stemset.separation.networks.libraries import (
@@ -33,7 +34,7 @@ from stemset.separation.networks.libraries import (
 )
 from stemset.separation.signals import plan_signals
 
-_LOW_DISK_BYTES = 1 << 30
+_SCRATCH = "STEMSET_SCRATCH_DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def run_doctor(config: Path | None, *, order: bool = False, as_json: bool) -> in
 def _checks(config: Path | None, *, order: bool) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "stemset", _versions
     yield "configuration", lambda: _configuration(load_settings(config))
-    yield "outputs", lambda: _writable(load_settings(config).media)
+    yield "outputs", lambda: _room(load_settings(config).media)
+    yield "scratch", lambda: _room(Path(os.environ.get(_SCRATCH) or tempfile.gettempdir()))
     yield "model cache", _model_cache
     for name in find_strategy(DEFAULT_STRATEGY).models():
         yield f"model {name}", lambda name=name: _paths(name)
@@ -123,27 +125,32 @@ def _configuration(settings: Settings) -> str:
     return f"{where}; profiles: {', '.join(settings.profiles) or 'none'}"
 
 
-def _writable(folder: Path) -> str:
+def _room(folder: Path) -> str:
+    """Whether a folder can be written to, and has room for a song and its stems."""
+    return free_in_words(_writable(folder), str(folder))
+
+
+def _writable(folder: Path) -> int:
+    """Write where a folder is, or will be made; returns what is free there, in bytes."""
     from stemset.audio.files import writing  # noqa: PLC0415
 
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
     with writing(folder), tempfile.NamedTemporaryFile(dir=nearest) as file:
         file.write(b"x")
         file.flush()
-    free = shutil.disk_usage(nearest).free
-    note = ", which is little for hours of audio" if free < _LOW_DISK_BYTES else ""
-    return f"{folder} is writable, {free / 1e9:.1f} GB free{note}"
+    return shutil.disk_usage(nearest).free
 
 
 def _model_cache() -> str:
     """Where models are; one that was filled and then made read-only, as in an image, is fine."""
     try:
-        return _writable(model_cache())
+        free_bytes = _writable(model_cache())
     except OutputUnwritable:
         models = find_strategy(DEFAULT_STRATEGY).models()
         if any(installed(find(name)) is None for name in models):
             raise
         return f"{model_cache()} is read-only: its models can be used, and none be added"
+    return f"{model_cache()} is writable, {free_bytes / 1e9:.1f} GB free"
 
 
 def _decoding() -> str:
@@ -160,12 +167,7 @@ def _separating() -> str:
     plan = plan_signals(find_strategy(DEFAULT_STRATEGY))
     networks = Networks()
     (network,) = networks.load(plan).values()
-    noise = np.random.default_rng(0).standard_normal((1, 2, network.chunk_frames))
-    chunk = (0.1 * noise).astype(np.float32)
-    network(chunk)
-    begun = time.perf_counter()
-    network(chunk)
-    speed = network.chunk_frames / network.rate_hz / (time.perf_counter() - begun)
+    speed = times_realtime(network)
     return f"on {networks.device}, {speed:.0f} times as fast as the music plays"
 
 

@@ -4,11 +4,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemset.cli.bars import Bars, clock
 from stemset.cli.progress import OnProgress
+from stemset.dispatch.cost import Cost, Rate, in_money
 from stemset.errors import StemsetError
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class HumanReport:
         self._say(f"{name}: would be {how} as {outlook.key}")
         self._say(f"  and split by the worker ({_length(job)}) into {job.output}")
         self._say(f"  as attempt {outlook.attempt} of job {job_id[:SHORT_ID]}")
+        if outlook.currency is not None:
+            self._say(f"  {_expected_in_words(outlook)}")
         self._notes(job)
 
     def uploaded(self, job: "Job", job_id: str, key: str, *, already: bool) -> None:
@@ -74,7 +78,13 @@ class HumanReport:
         why = "given twice" if folder is None else f"done already, in {folder}"
         self._say(f"{shown(path)}: {why}")
 
-    def complete(self, job: "Job", metadata: Mapping[str, Any], job_id: str | None = None) -> None:
+    def complete(
+        self,
+        job: "Job",
+        metadata: Mapping[str, Any],
+        job_id: str | None = None,
+        cost: Cost | None = None,
+    ) -> None:
         """Print what was made, how long it took and whether it adds up."""
         del job_id
         length = clock(metadata["recording"]["duration_s"])
@@ -87,6 +97,8 @@ class HumanReport:
         if total := metadata["sum_to_mix"]:
             depth = metadata["encoding"]["depth"]
             lines.append(f"  {_sum_in_words(total, metadata['gain_db'], depth)}")
+        if cost is not None:
+            lines.append(f"  {_cost_in_words(cost)}")
         lines += [f"  note: {warning}" for warning in metadata["warnings"]]
         self._say("\n".join(lines))
 
@@ -97,8 +109,10 @@ class HumanReport:
         with self._bars.hidden():
             print(f"{about}{error} [{error.code}]{job}", file=sys.stderr)  # noqa: T201
 
-    def end(self, done: int, failed: int) -> None:
-        """Print the counts, if there was more than one recording."""
+    def end(self, done: int, failed: int, spent: "Spent | None" = None) -> None:
+        """Print the counts, if there was more than one recording, and what was spent."""
+        if spent is not None and spent.cost.awake_s:
+            self._say(_spent_in_words(spent))
         if not done + failed:
             self._say("There are no recordings here.")
         elif failed and done:
@@ -114,6 +128,19 @@ class HumanReport:
             sys.stdout.flush()
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run spent on the worker.
+
+    Attributes:
+        cost: All of it.
+        rate: At this price.
+    """
+
+    cost: Cost
+    rate: Rate
+
+
 def shown(path: Path) -> str:
     """A path on one line, without control characters."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -122,6 +149,31 @@ def shown(path: Path) -> str:
 
 def _length(job: "Job") -> str:
     return clock(job.source.duration_s) if job.source.duration_s else "unknown length"
+
+
+def _expected_in_words(outlook: "Outlook") -> str:
+    if outlook.expected is None or outlook.currency is None:
+        return "what it costs is known after the first order"
+    return f"for about {in_money(outlook.expected, outlook.currency)}, waking and idling left out"
+
+
+def _cost_in_words(cost: Cost) -> str:
+    start = f", {clock(cost.start_s)} to wake it" if cost.start_s >= 1 else ""
+    transfer = f", {clock(cost.transfer_s)} of it transfers" if cost.transfer_s >= 1 else ""
+    worked = f"{clock(cost.computing_s)} of the worker{transfer}{start}"
+    return f"{worked}: {in_money(cost.amount, cost.currency)}"
+
+
+def _spent_in_words(spent: Spent) -> str:
+    cost, rate = spent.cost, spent.rate
+    parts = (
+        f"start {clock(cost.start_s)}, work {clock(cost.computing_s)}, idle {clock(cost.tail_s)}"
+    )
+    price = f"{in_money(rate.hour, rate.currency)} an hour of {rate.name}, {rate.as_of}"
+    return (
+        f"The worker is awake for {clock(cost.awake_s)} in all ({parts}): "
+        f"{in_money(cost.amount, cost.currency)} ({price})."
+    )
 
 
 def _sum_in_words(total: Mapping[str, Any], gain_db: float, depth: str | None) -> str:

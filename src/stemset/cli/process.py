@@ -63,8 +63,17 @@ def _run_remote(
     # Only remote work loads what speaks HTTP and to buckets.
     from stemset.cli.remote.connect import connect  # noqa: PLC0415
     from stemset.cli.remote.run import run_remote  # noqa: PLC0415
+    from stemset.cli.remote.spending import JOURNAL, Journal, Spending  # noqa: PLC0415
 
-    return run_remote(batch, paths, report, lambda: connect(settings, address))
+    spending = None
+    if settings.worker_rate is not None:
+        spending = Spending(
+            settings.worker_rate,
+            Journal(batch.root / JOURNAL),
+            profile=str(batch.profile),
+            cap=settings.monthly_caps.get(str(batch.profile)),
+        )
+    return run_remote(batch, paths, report, lambda: connect(settings, address), spending)
 
 
 def _locate(file: Path, folder: Path) -> Path:

@@ -15,14 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from stemset.cli.human_report import HumanReport, shown
+from stemset.cli.human_report import HumanReport, Spent, shown
 from stemset.cli.progress import OnProgress, Progress
+from stemset.dispatch.cost import Cost
 from stemset.errors import StemsetError
 
 if TYPE_CHECKING:
     from stemset.pipeline.plan import Job
 
-__all__ = ["JsonReport", "Outlook", "Report", "make_report", "shown"]
+__all__ = ["JsonReport", "Outlook", "Report", "Spent", "make_report", "shown"]
 
 JSON_SCHEMA_VERSION = 1
 
@@ -52,13 +53,19 @@ class Report(Protocol):
     def skipped(self, path: Path, folder: Path | None) -> None:
         """It is done already, in this folder, or was given twice."""
 
-    def complete(self, job: "Job", metadata: Mapping[str, Any], job_id: str | None = None) -> None:
-        """Its output stands."""
+    def complete(
+        self,
+        job: "Job",
+        metadata: Mapping[str, Any],
+        job_id: str | None = None,
+        cost: Cost | None = None,
+    ) -> None:
+        """Its output stands; the cost is without the worker's tail."""
 
     def failed(self, path: Path, error: StemsetError, job_id: str | None = None) -> None:
         """It failed."""
 
-    def end(self, done: int, failed: int) -> None:
+    def end(self, done: int, failed: int, spent: Spent | None = None) -> None:
         """All recordings were looked at."""
 
 
@@ -70,11 +77,15 @@ class Outlook:
         key: Key of the recording in the bucket.
         upload: Whether it would be uploaded.
         attempt: Number of the attempt that would be ordered; None if the stems stand already.
+        expected: What computing would cost, waking and idling left out; None if nobody knows.
+        currency: That cost's.
     """
 
     key: str
     upload: bool
     attempt: int | None
+    expected: float | None = None
+    currency: str | None = None
 
 
 def make_report(*, as_json: bool, dry_run: bool = False) -> Report:
@@ -91,7 +102,14 @@ class JsonReport:
 
     def foreseen(self, job: "Job", job_id: str, outlook: Outlook) -> None:
         """Print what would be made, and how."""
-        self._print("planned", job.recording.path, job_id, **_plan(job), remote=asdict(outlook))
+        remote: dict[str, object] = {
+            "key": outlook.key,
+            "upload": outlook.upload,
+            "attempt": outlook.attempt,
+        }
+        if outlook.currency is not None:
+            remote["cost"] = {"currency": outlook.currency, "computing": outlook.expected}
+        self._print("planned", job.recording.path, job_id, **_plan(job), remote=remote)
 
     def uploaded(self, job: "Job", job_id: str, key: str, *, already: bool) -> None:
         """Print where it lies."""
@@ -126,10 +144,18 @@ class JsonReport:
         """Print where it is done."""
         self._print("skipped", path, output=None if folder is None else str(folder))
 
-    def complete(self, job: "Job", metadata: Mapping[str, Any], job_id: str | None = None) -> None:
+    def complete(
+        self,
+        job: "Job",
+        metadata: Mapping[str, Any],
+        job_id: str | None = None,
+        cost: Cost | None = None,
+    ) -> None:
         """Print the metadata."""
-        output = str(job.output)
-        self._print("complete", job.recording.path, job_id, output=output, metadata=metadata)
+        facts: dict[str, Any] = {"output": str(job.output), "metadata": metadata}
+        if cost is not None:
+            facts["cost"] = cost.as_json()
+        self._print("complete", job.recording.path, job_id, **facts)
 
     def failed(self, path: Path, error: StemsetError, job_id: str | None = None) -> None:
         """Print the error's code and message."""
@@ -137,9 +163,12 @@ class JsonReport:
             "error", path, job_id, code=error.code, message=str(error), retryable=error.retryable
         )
 
-    def end(self, done: int, failed: int) -> None:
-        """Print the counts."""
-        self._print("summary", None, done=done, failed=failed)
+    def end(self, done: int, failed: int, spent: Spent | None = None) -> None:
+        """Print the counts, and what was spent."""
+        facts: dict[str, Any] = {"done": done, "failed": failed}
+        if spent is not None:
+            facts["cost"] = {**spent.cost.as_json(), "rate": asdict(spent.rate)}
+        self._print("summary", None, **facts)
 
     def _print(
         self, event: str, path: Path | None, job_id: str | None = None, **facts: object

@@ -18,6 +18,7 @@ from stemset.catalogue.strategies import DEFAULT_STRATEGY
 from stemset.cli.batch import Batch
 from stemset.cli.report import JsonReport
 from stemset.config import Settings, needed_store
+from stemset.dispatch.cost import Cost
 from stemset.errors import OutputInvalid, StemsetError
 from stemset.orders.address import WorkerAddress
 from stemset.pipeline.verify import verify_output
@@ -70,9 +71,15 @@ class _Outcome(JsonReport):
         self.output: Path | None = None
         self.metadata: Mapping[str, Any] = {}
 
-    def complete(self, job: "Job", metadata: Mapping[str, Any], job_id: str | None = None) -> None:
+    def complete(
+        self,
+        job: "Job",
+        metadata: Mapping[str, Any],
+        job_id: str | None = None,
+        cost: Cost | None = None,
+    ) -> None:
         """Keep what came back."""
-        super().complete(job, metadata, job_id)
+        super().complete(job, metadata, job_id, cost)
         self.output, self.metadata = job.output, metadata
 
     def failed(self, path: Path, error: StemsetError, job_id: str | None = None) -> None:

@@ -6,12 +6,13 @@ not set.
 """
 
 from stemset.config._environment import max_duration_s
-from stemset.config._file import OutputSettings, Profile
+from stemset.config._file import OutputSettings, Profile, Retention
 from stemset.config._settings import Settings, load_settings, needed_store
 
 __all__ = [
     "OutputSettings",
     "Profile",
+    "Retention",
     "Settings",
     "load_settings",
     "max_duration_s",

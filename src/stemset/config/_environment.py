@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from dotenv import dotenv_values
 from stemset.errors import InvalidConfig, SecretMissing, StorageNotConfigured
 from stemset.orders.signing import HOW_TO_MAKE_A_SECRET, MIN_SECRET_BYTES, is_secret
 from stemset.storage.settings import DEFAULT_RETRY_S, StoreSettings
+
+_METRICS_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,200}")  # Source: RFC 6750, b64token
 
 
 def dotenv(path: Path) -> dict[str, str]:
@@ -92,6 +95,21 @@ def worker_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
                 f"base64. {HOW_TO_MAKE_A_SECRET}"
             )
     return secrets
+
+
+def metrics_token(variables: Mapping[str, str]) -> str | None:
+    """The token of ``STEMSET_METRICS_TOKEN``, None if it is not set.
+
+    Raises:
+        SecretMissing: It is too short, or nothing that a header can hold.
+    """
+    token = variables.get("STEMSET_METRICS_TOKEN") or None
+    if token is not None and not _METRICS_TOKEN.fullmatch(token):
+        raise SecretMissing(
+            "STEMSET_METRICS_TOKEN must be at least 16 letters, digits or -._~+/=. "
+            f"{HOW_TO_MAKE_A_SECRET}"
+        )
+    return token
 
 
 def switch(name: str, variables: Mapping[str, str]) -> bool:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.strategies import DEFAULT_STRATEGY
+from stemset.config._amounts import Age, Size
+from stemset.config._cost import CostSettings
 from stemset.errors import ConfigNotFound, InvalidConfig, MissingVariable
 
 DEFAULT_FILE = "config.yaml"
@@ -40,6 +42,24 @@ class OutputSettings(BaseModel):
     depth: Depth | None = None
 
 
+class Retention(BaseModel):
+    """How long the service keeps what it has; see ``stemset.jobs.retention``.
+
+    Attributes:
+        inputs: How long a recording is kept after it was last used, None for ever.
+        outputs: How long stems are kept after they were made, None for ever.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: Age = None
+    outputs: Age = None
+
+    def over(self, default: "Retention") -> "Retention":
+        """This one, where it says nothing what a default says."""
+        return default.model_copy(update=self.model_dump(include=self.model_fields_set))
+
+
 class Profile(BaseModel):
     """A named choice.
 
@@ -49,6 +69,10 @@ class Profile(BaseModel):
         strategy: Name of the strategy.
         remote: Whether the work is done by the worker.
         output: How stems are written.
+        retention: How long the service keeps recordings and stems.
+        quota: How many bytes of recordings and stems the service takes, None for any number.
+        monthly_cap: What its orders may cost in a calendar month, in the currency of ``cost``;
+            None for any amount.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +82,9 @@ class Profile(BaseModel):
     strategy: str = DEFAULT_STRATEGY
     remote: bool = False
     output: OutputSettings = OutputSettings()
+    retention: Retention = Retention()
+    quota: Size | None = None
+    monthly_cap: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @field_validator("name")
     @classmethod
@@ -76,7 +103,18 @@ class Written(BaseModel):
     gpu_worker_url: str | None = None
     strategies: dict[str, Any] = {}
     profiles: list[Profile] = []
+    retention: Retention = Retention()
     allow_licences: list[str] | None = None
+    cost: CostSettings | None = None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Leaves what YAML takes for a date as it is written: some are none, and names look so, too."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's
+        first: [(tag, pattern) for tag, pattern in known if not tag.endswith(":timestamp")]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def find_file(named: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -112,7 +150,7 @@ def read_file(file: Path | None, variables: Mapping[str, str]) -> Written:
 
 def _yaml(file: Path) -> object:
     try:
-        return yaml.safe_load(file.read_text("utf-8"))
+        return yaml.load(file.read_text("utf-8"), _PlainLoader)  # noqa: S506 - a safe one
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidConfig(f"{file} cannot be read: {error}") from error
 
@@ -147,4 +185,17 @@ def _validate(written: object, file: Path | None) -> Written:
     names = [profile.name for profile in checked.profiles]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InvalidConfig(f"{file}: two profiles are named {twice!r}.")
+    for profile in checked.profiles:
+        _check_cap(profile, checked.cost, file)
     return checked
+
+
+def _check_cap(profile: Profile, cost: CostSettings | None, file: Path | None) -> None:
+    """Refuse a limit on what nobody counts."""
+    place = "worker" if profile.remote else "local"
+    priced = cost is not None and getattr(cost, place) is not None
+    if profile.monthly_cap is not None and not priced:
+        raise InvalidConfig(
+            f"{file}: profiles.{profile.name}: monthly_cap is {profile.monthly_cap:g}, and what "
+            f"its orders cost is not known: set cost.{place} to a machine that cost.prices has."
+        )

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from stemset.catalogue.strategies import Node, find_strategy, parse_strategy
 from stemset.config import _environment as environment
 from stemset.config._database_url import checked
-from stemset.config._file import Profile, find_file, read_file
+from stemset.config._file import Profile, Retention, Written, find_file, read_file
+from stemset.dispatch.cost import Rate
 from stemset.errors import StorageNotConfigured, UnknownProfile
 from stemset.storage.settings import StoreSettings
 
@@ -44,6 +45,9 @@ class Settings:
         worker_patience_s: How long a worker that gives no sign of life is waited for.
         backend_url: Where callbacks may go.
         worker_links: Whether orders carry presigned links, for a worker without keys to the bucket.
+        worker_rate: What the worker costs, None if that is not known.
+        local_rate: What computing on this machine costs, None if that is not known.
+        metrics_token: What Prometheus shows in order to read ``/metrics``, None for nothing.
     """
 
     file: Path | None
@@ -65,6 +69,9 @@ class Settings:
     worker_patience_s: float
     backend_url: str | None
     worker_links: bool
+    worker_rate: Rate | None
+    local_rate: Rate | None
+    metrics_token: str | None = field(repr=False)
 
     @property
     def database_url(self) -> str | None:
@@ -89,6 +96,17 @@ class Settings:
                 f"There is no profile {name!r} in {where}. "
                 f"Known profiles: {', '.join(self.profiles) or 'none'}."
             ) from None
+
+    @property
+    def monthly_caps(self) -> Mapping[str, float]:
+        """What a profile's orders may cost in a month, where that is limited, by its name."""
+        profiles = self.profiles.items()
+        return {name: each.monthly_cap for name, each in profiles if each.monthly_cap is not None}
+
+    @property
+    def retention(self) -> Mapping[str, Retention]:
+        """How long the service keeps what it has, by the profile's name."""
+        return {name: profile.retention for name, profile in self.profiles.items()}
 
     def source_folder(self, profile: Profile) -> Path:
         """A profile's source folder, absolute."""
@@ -140,7 +158,7 @@ def load_settings(
         database=variables.get("DATABASE_URL") or None,
         worker_url=variables.get("GPU_WORKER_URL") or written.gpu_worker_url,
         strategies=MappingProxyType(strategies),
-        profiles=MappingProxyType({profile.name: profile for profile in written.profiles}),
+        profiles=MappingProxyType(_profiles(written)),
         allow_licences=None if written.allow_licences is None else tuple(written.allow_licences),
         max_duration_s=environment.max_duration_s(variables),
         max_upload_bytes=environment.whole_number(
@@ -158,10 +176,21 @@ def load_settings(
         ),
         backend_url=variables.get("BACKEND_URL") or None,
         worker_links=environment.switch("STEMSET_WORKER_LINKS", variables),
+        worker_rate=written.cost and written.cost.worker_rate,
+        local_rate=written.cost and written.cost.local_rate,
+        metrics_token=environment.metrics_token(variables),
     )
     for profile in settings.profiles.values():
         settings.strategy(profile.strategy)
     return settings
+
+
+def _profiles(written: Written) -> dict[str, Profile]:
+    """Profiles by name, each with what holds for all where it says nothing itself."""
+    return {
+        each.name: each.model_copy(update={"retention": each.retention.over(written.retention)})
+        for each in written.profiles
+    }
 
 
 def needed_store(settings: Settings) -> StoreSettings:

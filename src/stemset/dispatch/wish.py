@@ -32,6 +32,7 @@ class Wish:
         duration_s: How long it sounds, None if that is not known.
         max_duration_s: The longest that a recording without a known length can be.
         callback_url: Where the worker posts the last report as well.
+        request_id: Names the call that the job came by, in the worker's logs.
     """
 
     job_id: str
@@ -48,6 +49,7 @@ class Wish:
     duration_s: float | None
     max_duration_s: float
     callback_url: str | None = None
+    request_id: str | None = None
 
     @property
     def time_allowed(self) -> timedelta:
@@ -80,6 +82,7 @@ class Wish:
             ),
             callback_url=self.callback_url,
             deadline=now + self.time_allowed,
+            request_id=self.request_id,
         )
 
     def _input(self, url: str | None) -> OrderInput:

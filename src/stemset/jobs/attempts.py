@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Update, extract, func, insert, select, update
+from sqlalchemy import ColumnElement, Update, case, extract, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.dispatch.budget import Budget, Limits
+from stemset.dispatch.cost import Rate
+from stemset.dispatch.course import Course
 from stemset.errors import (
     AttemptUsed,
     Interrupted,
@@ -18,12 +21,15 @@ from stemset.errors import (
     UnsupportedVersion,
     WorkerBusy,
 )
-from stemset.jobs import tables
+from stemset.jobs import costs, tables
 from stemset.orders.messages import Failure
 
 _attempts = tables.attempts
 
 LIMITS = Limits(failed=3, interrupted=20, passed_over=20)
+
+_FOLLOWED_WITHIN = timedelta(minutes=1)
+"""An attempt that is followed is heard of at least so often."""
 
 # Service and worker are of different versions while a new one is being deployed.
 _NO_FAULT_OF_ITS_OWN = (
@@ -81,7 +87,13 @@ async def find_open(connection: AsyncConnection, job_id: str) -> OpenAttempt | N
 
 
 async def begin(
-    connection: AsyncConnection, job_id: str, folder_of: Callable[[int], str], runner: str
+    connection: AsyncConnection,
+    job_id: str,
+    folder_of: Callable[[int], str],
+    runner: str,
+    rate: Rate | None = None,
+    *,
+    asked_s: float = 0.0,
 ) -> OpenAttempt:
     """The attempt that is to be ordered: the one that may still run, else the next.
 
@@ -90,23 +102,53 @@ async def begin(
         job_id: The job; its row is locked by the caller.
         folder_of: Gives the name of the folder of an attempt's number.
         runner: Who carries it out.
+        rate: What that costs; it stands in the row, since prices change.
+        asked_s: Seconds since the worker was asked for on its behalf.
     """
     if standing := await find_open(connection, job_id):
+        await _ask_anew(connection, standing)
         return standing
     each = _attempts.c
     last = select(func.coalesce(func.max(each.number), 0)).where(each.job_id == job_id)
     number = (await connection.execute(last)).scalar_one() + 1
     folder = folder_of(number)
-    row = insert(_attempts).values(job_id=job_id, number=number, folder=folder, runner=runner)
+    price = {} if rate is None else costs.columns(rate)
+    began = func.now() - timedelta(seconds=asked_s)
+    row = insert(_attempts).values(
+        job_id=job_id, number=number, folder=folder, runner=runner, began_at=began, **price
+    )
     await connection.execute(row)
     return OpenAttempt(job_id, number, folder)
 
 
-async def touch(connection: AsyncConnection, attempt: OpenAttempt) -> None:
-    """Note a sign of life: from the first one on, the attempt costs."""
+async def _ask_anew(connection: AsyncConnection, attempt: OpenAttempt) -> None:
+    """Begin an order anew that nobody took: asked long ago, the worker has gone to sleep since."""
+    each = _attempts.c
+    idle = func.make_interval(0, 0, 0, 0, 0, 0, each.idle_s)
+    change = _of(attempt).where(each.accepted_at.is_(None), each.began_at < func.now() - idle)
+    await connection.execute(change.values(began_at=func.now()))
+
+
+async def touch(
+    connection: AsyncConnection,
+    attempt: OpenAttempt,
+    device: str | None = None,
+    *,
+    works: bool = True,
+) -> None:
+    """Note a sign of life: from the first one on, the attempt costs.
+
+    Args:
+        connection: The transaction.
+        attempt: The attempt.
+        device: What computes, as far as it was said.
+        works: Whether it is one of the attempt's work, and not only of its worker.
+    """
     each = _attempts.c
     change = _of(attempt).values(
-        accepted_at=func.coalesce(each.accepted_at, func.now()), touched_at=func.now()
+        accepted_at=func.coalesce(each.accepted_at, func.now()),
+        touched_at=case((each.accepted_at.is_(None) | works, func.now()), else_=each.touched_at),
+        device=func.coalesce(device, each.device),
     )
     await connection.execute(change)
 
@@ -118,22 +160,50 @@ async def end(
     *,
     failure: Failure | None = None,
     timings: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    course: Course | None = None,
 ) -> None:
-    """Note how an attempt ended, and what it cost; one that has ended is left as it is.
+    """Note how an attempt ended, and when; one that has ended is left as it is.
 
-    An attempt that was passed over stopped computing when it was last heard of, not now.
+    Args:
+        connection: The transaction.
+        attempt: The attempt.
+        outcome: How it ended.
+        failure: Why, if it failed.
+        timings: Of its stems.
+        device: What computed.
+        course: What was seen of it by whoever followed it.
     """
     each = _attempts.c
-    until = each.touched_at if outcome is Outcome.PASSED_OVER else func.now()
-    spent_s = extract("epoch", until - each.accepted_at)
-    change = _of(attempt).values(
-        outcome=outcome,
-        error=failure and failure.model_dump(),
-        timings=timings and dict(timings),
-        computing_s=func.coalesce(func.greatest(spent_s, 0), 0),
-        ended_at=func.now(),
-    )
-    await connection.execute(change)
+    ended = _ended_at(outcome, course)
+    spent_s = extract("epoch", ended - each.accepted_at)
+    values: dict[str, Any] = {
+        "outcome": outcome,
+        "error": failure and failure.model_dump(),
+        "timings": timings and dict(timings),
+        "device": func.coalesce(device, each.device),
+        "computing_s": func.coalesce(func.greatest(spent_s, 0), 0),
+        "transfer_s": course.transfer_s if course else 0.0,
+        "ended_at": ended,
+    }
+    if failure and failure.code == Interrupted.code:
+        values["idle_s"] = 0.0  # it was told to stop, and idles no more
+    await connection.execute(_of(attempt).values(**values))
+
+
+def _ended_at(outcome: Outcome, course: Course | None) -> ColumnElement[Any]:
+    """When an attempt let go of its worker.
+
+    A worker that nobody follows sleeps after its idle period, even in the middle of its work: what
+    it was last heard of was its last contact.
+    """
+    heard, now = _attempts.c.touched_at, func.now()
+    if course is None:
+        return case((heard > now - _FOLLOWED_WITHIN, now), else_=heard)
+    if outcome is Outcome.PASSED_OVER or course.is_awaited:
+        asked = now - timedelta(seconds=course.asked_s)
+        return asked if course.was_lost else func.least(heard, asked)
+    return now - timedelta(seconds=course.let_go_s)
 
 
 async def budget(connection: AsyncConnection, job_id: str) -> Budget:

@@ -74,6 +74,7 @@ class Request:
         fingerprint: What the output must be.
         queue: Who works it off.
         owner: Id of the caller.
+        request_id: Names the call that it came by, in all logs; None if that is not known.
     """
 
     sha256: str
@@ -87,6 +88,7 @@ class Request:
     fingerprint: str
     queue: Queue
     owner: str
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ class Job(Request):
         eta_s: Time left, None while it is not known.
         error: Why it failed.
         stems: Names of the stems, once it is complete.
+        held: Why it is not begun although its turn has come; None if nothing holds it.
         attempt: Folder of the attempt that won, below the output's.
         output_id: The output that it made, None once that is deleted.
         created_at: When it was accepted.
@@ -117,6 +120,7 @@ class Job(Request):
     eta_s: float | None
     error: Failure | None
     stems: tuple[str, ...] | None
+    held: str | None
     attempt: str | None
     output_id: str | None
     created_at: datetime

@@ -40,13 +40,12 @@ async def accept(connection: AsyncConnection, request: Request) -> tuple[Job, bo
         The job, and whether it is new.
 
     Raises:
-        NotUploaded: The recording was deleted.
+        NotUploaded: The recording was deleted, or its bytes went because of their age.
         OutputNameTaken: Another recording's output has this name.
     """
     if standing := await _current(connection, request):
         return standing, False
-    await _reserve(connection, request)
-    values = _values(request)
+    values = _values(request) | {"input_key": await _reserve(connection, request)}
     row = insert_or(_jobs).values(id=uuid.uuid4().hex, state=State.QUEUED, **values)
     added = await connection.execute(row.on_conflict_do_nothing().returning(*NEW_COLUMNS))
     if (new := added.one_or_none()) is None:  # the same request, at the same moment
@@ -112,7 +111,7 @@ async def cancel(connection: AsyncConnection, job_id: str) -> Job:
         JobComplete: It is complete.
     """
     change = _while_open(job_id).values(
-        state=State.CANCELLED, ended_at=func.now(), phase=None, eta_s=None
+        state=State.CANCELLED, ended_at=func.now(), phase=None, eta_s=None, held=None
     )
     if await _change(connection, job_id, change):
         return await get(connection, job_id)
@@ -122,8 +121,16 @@ async def cancel(connection: AsyncConnection, job_id: str) -> Job:
     return job
 
 
-async def retry(connection: AsyncConnection, job_id: str, owner: str) -> Job:
+async def retry(
+    connection: AsyncConnection, job_id: str, owner: str, request_id: str | None = None
+) -> Job:
     """Take a new job for one that failed or was cancelled; the same one when asked again.
+
+    Args:
+        connection: The transaction.
+        job_id: The one that ended.
+        owner: Id of the caller.
+        request_id: Names the call.
 
     Raises:
         JobNotFound: There is no such job.
@@ -141,8 +148,9 @@ async def retry(connection: AsyncConnection, job_id: str, owner: str) -> Job:
     if (row := retried.first()) is not None:
         return read(row)
     await connection.execute(update(_jobs).where(_jobs.c.id == job_id).values(is_current=False))
-    await _reserve(connection, job)
-    values = _values(job) | {"owner": owner, "retry_of": job_id, "state": State.QUEUED}
+    input_key = await _reserve(connection, job)
+    values = _values(job) | {"owner": owner, "request_id": request_id}
+    values |= {"retry_of": job_id, "state": State.QUEUED, "input_key": input_key}
     row = insert_or(_jobs).values(id=uuid.uuid4().hex, **values)
     added = await connection.execute(row.on_conflict_do_nothing().returning(*NEW_COLUMNS))
     if (new := added.one_or_none()) is None:  # asked for anew by other means meanwhile
@@ -151,6 +159,12 @@ async def retry(connection: AsyncConnection, job_id: str, owner: str) -> Job:
         return standing
     await _enqueue(connection, read(new))
     return read(new)
+
+
+async def is_retried(connection: AsyncConnection, job_id: str) -> bool:
+    """Whether a job was taken for one that had failed or was cancelled."""
+    query = select(_jobs.c.id).where(_jobs.c.retry_of == job_id)
+    return (await connection.execute(query)).first() is not None
 
 
 async def renew(connection: AsyncConnection, job_id: str, fingerprint: str) -> None:
@@ -191,6 +205,7 @@ async def progress(
         phase=phase,
         progress=func.greatest(_jobs.c.progress, done),
         eta_s=eta_s,
+        held=None,
         started_at=func.coalesce(_jobs.c.started_at, func.now()),
     )
     await connection.execute(change)
@@ -199,6 +214,12 @@ async def progress(
     else:
         await events.append(connection, Kind.JOB, job_id)
     return True
+
+
+async def hold(connection: AsyncConnection, job_id: str, why: str) -> None:
+    """Note why a job is not begun, for as long as it is not."""
+    held = (_jobs.c.id == job_id, _jobs.c.ended_at.is_(None), _jobs.c.held.is_distinct_from(why))
+    await _change(connection, job_id, update(_jobs).where(*held).values(held=why))
 
 
 async def lock_open(connection: AsyncConnection, job_id: str) -> bool:
@@ -227,6 +248,7 @@ async def complete(
         progress=1.0,
         phase=None,
         eta_s=None,
+        held=None,
         ended_at=func.now(),
         started_at=func.coalesce(_jobs.c.started_at, func.now()),
     )
@@ -251,6 +273,7 @@ async def fail(connection: AsyncConnection, job_id: str, failure: Failure) -> bo
         error=failure.model_dump(),
         phase=None,
         eta_s=None,
+        held=None,
         ended_at=func.now(),
     )
     return await _change(connection, job_id, change)
@@ -299,14 +322,17 @@ async def _current(connection: AsyncConnection, request: Request) -> Job | None:
     return None if row is None else read(row)
 
 
-async def _reserve(connection: AsyncConnection, request: Request) -> None:
+async def _reserve(connection: AsyncConnection, request: Request) -> str:
     """Have the output's name for this recording; both stay until the transaction ends.
+
+    Returns:
+        Where the recording lies.
 
     Raises:
         NotUploaded: The recording was deleted.
         OutputNameTaken: Another recording's output has this name.
     """
-    await _hold_recording(connection, request.sha256)
+    input_key = await _hold_recording(connection, request.sha256)
     row = insert_or(tables.outputs).values(
         id=uuid.uuid4().hex,
         profile=request.profile,
@@ -324,15 +350,18 @@ async def _reserve(connection: AsyncConnection, request: Request) -> None:
             f"{request.output_name!r} in profile {request.profile!r} is the output of another "
             "recording. Choose another output_name, or leave it out."
         )
+    return input_key
 
 
-async def _hold_recording(connection: AsyncConnection, sha256: str) -> None:
-    """Keep a recording from being deleted until the transaction ends. Raises NotUploaded."""
+async def _hold_recording(connection: AsyncConnection, sha256: str) -> str:
+    """Keep a recording where it lies until the transaction ends. Raises NotUploaded."""
     each = tables.recordings.c
-    query = select(each.sha256).where(each.sha256 == sha256, each.deleted_at.is_(None))
+    query = select(each.input_key).where(each.sha256 == sha256, each.deleted_at.is_(None))
     held = await connection.execute(query.with_for_update(read=True, key_share=True))
-    if held.one_or_none() is None:
-        raise NotUploaded(f"The recording {sha256} was deleted; upload it again.")
+    input_key = held.scalar_one_or_none()
+    if input_key is None:
+        raise NotUploaded(f"The recording {sha256} is not here any more; upload it again.")
+    return input_key
 
 
 async def _enqueue(connection: AsyncConnection, job: Job) -> None:

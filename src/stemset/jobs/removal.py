@@ -7,6 +7,10 @@ what was deleted is left alone.
 
 The rows of one subject are locked for as long as its objects are being removed, so that what
 ``settle`` found done is done.
+
+What went because of its age (``retention``) is removed later: the row's time lies ahead. ``settle``
+waits for no such time where what is written again is concerned, and leaves the folders of attempts,
+which are not, to be read until then.
 """
 
 import asyncio
@@ -16,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ParamSpec
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.dispatch.threads import Threads
@@ -25,7 +29,7 @@ from stemset.jobs import tables
 from stemset.jobs.database import Database
 from stemset.storage.keys import METADATA, claim_key
 from stemset.storage.store import Store
-from stemset.telemetry import get_logger
+from stemset.telemetry import crash_point, get_logger
 
 _log = get_logger("jobs")
 
@@ -42,7 +46,7 @@ _uploads = tables.uploads.c
 
 
 async def work_off(database: Database, store: Store, threads: Threads) -> int:
-    """Remove all that is doomed; what cannot be removed now stays doomed.
+    """Remove all that is doomed and due; what cannot be removed now stays doomed.
 
     Returns:
         How many outputs and recordings are done with.
@@ -59,7 +63,7 @@ async def work_off(database: Database, store: Store, threads: Threads) -> int:
             if subject is None:
                 return len(done)
             try:
-                await _remove(connection, store, threads, subject)
+                await _remove(connection, store, threads, subject, _is_due())
                 done.append(subject)
             except StorageUnavailable:
                 raise
@@ -82,37 +86,55 @@ async def settle(database: Database, store: Store, threads: Threads, subject: st
         DatabaseError: The database does not answer.
     """
     async with database.reading() as connection:
-        if not await _keys(connection, subject):
+        if not await _keys(connection, subject, _is_in_the_way()):
             return
     async with database.transaction(_WITHIN_S) as connection:
-        await _remove(connection, store, threads, subject)
+        await _remove(connection, store, threads, subject, _is_in_the_way())
+
+
+def _is_due() -> ColumnElement[bool]:
+    return _doomed.created_at <= func.now()
+
+
+def _is_in_the_way() -> ColumnElement[bool]:
+    """Whether a key is due, or is one that is written again."""
+    return or_(_is_due(), _doomed.key.not_like("%/"))
 
 
 async def _next(connection: AsyncConnection, tried: Collection[str]) -> str | None:
     """Lock and return a subject that nobody is at."""
-    query = select(_doomed.subject).where(_doomed.subject.not_in(tried))
+    query = select(_doomed.subject).where(_doomed.subject.not_in(tried), _is_due())
     query = query.order_by(_doomed.created_at).limit(1).with_for_update(skip_locked=True)
     return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def _keys(connection: AsyncConnection, subject: str, *, lock: bool = False) -> Sequence[str]:
-    query = select(_doomed.key).where(_doomed.subject == subject).order_by(_doomed.key)
+async def _keys(
+    connection: AsyncConnection, subject: str, which: ColumnElement[bool], *, lock: bool = False
+) -> Sequence[str]:
+    query = select(_doomed.key).where(_doomed.subject == subject, which).order_by(_doomed.key)
     query = query.with_for_update() if lock else query
     return (await connection.execute(query)).scalars().all()
 
 
 async def _remove(
-    connection: AsyncConnection, store: Store, threads: Threads, subject: str
+    connection: AsyncConnection,
+    store: Store,
+    threads: Threads,
+    subject: str,
+    which: ColumnElement[bool],
 ) -> None:
-    keys = await _keys(connection, subject, lock=True)
+    keys = await _keys(connection, subject, which, lock=True)
+    kept = await _keys(connection, subject, _doomed.key.not_in(keys))
     inputs = [key for key in keys if key.startswith("inputs/")]
     for key in inputs:
         if not await _is_used(connection, key):
             await _to_the_end(threads, _remove_input, store, key, subject)
     folders = [key.rstrip("/") for key in keys if key.endswith("/")]
     if len(inputs) < len(keys):
-        removal = _OutputRemoval(store, subject, frozenset(folders))
+        staying = frozenset(key.rstrip("/") for key in kept)
+        removal = _OutputRemoval(store, subject, frozenset(folders), staying)
         await _to_the_end(threads, removal.run)
+    crash_point("removal:removed")
     await connection.execute(delete(tables.doomed).where(_doomed.key.in_(keys)))
 
 
@@ -166,18 +188,20 @@ class _OutputRemoval:
         store: The store.
         prefix: The output's.
         folders: Keys of attempts that are known to be its.
+        staying: Those of attempts that are removed later.
     """
 
     store: Store
     prefix: str
     folders: frozenset[str]
+    staying: frozenset[str]
 
     def run(self) -> None:
         """Remove them; first of all what points at them."""
         published = self._published()
-        if published is None or published in self.folders:
+        if published is None or published in self.folders | self.staying:
             self.store.delete([f"{self.prefix}/{METADATA}"])
-        for folder in self.folders | (self._left_over() - {published}):
+        for folder in self.folders | (self._left_over() - self.staying - {published}):
             self.store.delete([info.key for info in self.store.list_below(folder)])
 
     def _published(self) -> str | None:

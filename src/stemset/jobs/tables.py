@@ -104,6 +104,8 @@ jobs = Table(
     Column("error", JSONB(none_as_null=True), comment="code, detail, retryable"),
     Column("stems", JSONB(none_as_null=True), comment="names, once complete"),
     Column("attempt", Text, comment="folder of the attempt that won"),
+    Column("request_id", Text, comment="names the call that it came by"),
+    Column("held", Text, comment="why it is not begun, for people"),
     _moment("created_at", now=True),
     _moment("started_at"),
     _moment("ended_at"),
@@ -133,10 +135,15 @@ attempts = Table(
     Column("error", JSONB(none_as_null=True)),
     Column("timings", JSONB(none_as_null=True)),
     Column("computing_s", Double, nullable=False, server_default=text("0"), comment="its cost"),
+    Column("transfer_s", Double, nullable=False, server_default=text("0"), comment="of it"),
+    Column("price_hour", Double, comment="none if nothing is paid"),
+    Column("currency", Text),
+    Column("idle_s", Double, comment="the longest that it idles afterwards"),
     _moment("began_at", now=True),
     _moment("accepted_at"),
     _moment("touched_at", now=True),
     _moment("ended_at"),
+    Index("ix_attempts_ended_at", "ended_at"),
 )
 
 usage = Table(

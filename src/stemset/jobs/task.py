@@ -8,9 +8,10 @@ The database may go away in the middle: the attempt goes on, and what is to be w
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -22,6 +23,8 @@ from stemset.catalogue.strategies import parse_strategy
 from stemset.dispatch import attempt as one_attempt
 from stemset.dispatch.budget import Budget
 from stemset.dispatch.connection import Connection
+from stemset.dispatch.cost import Rate
+from stemset.dispatch.course import Course, Watch
 from stemset.dispatch.standing import Whole, find_standing
 from stemset.dispatch.threads import Threads
 from stemset.dispatch.wish import Wish
@@ -30,14 +33,17 @@ from stemset.errors import (
     InputChanged,
     NetworkFailed,
     NoSpace,
+    RemoteError,
     StemsetError,
     StorageError,
 )
 from stemset.jobs import attempts, ledger, recordings, removal
 from stemset.jobs.attempts import OpenAttempt, Outcome
+from stemset.jobs.caps import over_cap
 from stemset.jobs.database import Database
 from stemset.jobs.events import Kind
 from stemset.jobs.job import Job, Queue, State
+from stemset.jobs.metrics import JOBS_FOLLOWED
 from stemset.jobs.settlement import settle
 from stemset.jobs.telling import Telling
 from stemset.orders.messages import Failure
@@ -52,6 +58,7 @@ _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 3.0
 _STORE_PAUSE_S = 10.0
 _INTERRUPTED_PAUSE_S = 5.0
+_HELD_PAUSE_S = 30.0
 _LONGEST_INTERRUPTED_PAUSE_S = 60.0
 _GIVE_UP_AFTER = timedelta(hours=12)
 
@@ -75,6 +82,8 @@ class Workshop:
         connections: Bucket and runner of each queue that this process works off.
         max_duration_s: The longest that a recording without a known length can be.
         callback_url: Where a worker calls back to, by job id; None for nowhere.
+        rates: What computing costs, by queue; those that cost nothing are left out.
+        monthly_caps: What a profile's orders may cost in a calendar month, where that is limited.
     """
 
     database: Database
@@ -82,6 +91,8 @@ class Workshop:
     connections: Mapping[Queue, Connection]
     max_duration_s: float
     callback_url: Callable[[str], str | None] = lambda _: None
+    rates: Mapping[Queue, Rate] = field(default_factory=dict[Queue, Rate])
+    monthly_caps: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Separating:
@@ -93,6 +104,7 @@ class Separating:
         self._database = workshop.database
         self._tellings: dict[str, Telling] = {}
         self._at: set[str] = set()
+        self._asked_at_s: dict[str, float] = {}  # by job: a worker was asked for on its behalf
 
     @property
     def job_ids(self) -> list[str]:
@@ -118,10 +130,15 @@ class Separating:
                         raise Again(pause_s)
         finally:
             self._at.discard(job_id)
+            self._asked_at_s.pop(job_id, None)
 
     async def _once(self, job_id: str) -> float | None:
         """Make one attempt; None if the job has ended, else the pause before the next one."""
         job = await self._patiently(lambda each: ledger.get(each, job_id))
+        with bind(request_id=job.request_id):
+            return await self._advance(job)
+
+    async def _advance(self, job: Job) -> float | None:
         if job.state.has_ended:
             await self._let_go(job)
             return None
@@ -137,16 +154,18 @@ class Separating:
             await self._fail(job, Failure.of(error))
             return 0.0
         attempt = await self._patiently(lambda each: self._begin(each, job, wanted))
-        if attempt is None:
-            return 0.0  # it has just ended, or is one of this version from now on
-        with bind(attempt=attempt.number):
+        if not isinstance(attempt, OpenAttempt):
+            return attempt
+        with bind(attempt=attempt.number), JOBS_FOLLOWED.labels(job.queue).track_inprogress():
             return await self._attempt(job, attempt)
 
     async def _attempt(self, job: Job, attempt: OpenAttempt) -> float | None:
+        self._asked_at_s.pop(job.id, None)
         wish = await self._wish(job)
         crash_point("api:dispatching")
+        telling = Telling(self._database, attempt)
         try:
-            outcome = await self._follow(job, attempt, wish)
+            outcome = await self._follow(job, attempt, wish, telling)
         except StemsetError as error:
             outcome = Failure.of(error)
         except Exception as error:  # noqa: BLE001 - a job must end, whatever is wrong with us
@@ -155,19 +174,21 @@ class Separating:
         if outcome is None:  # it ended elsewhere
             return 0.0
         if isinstance(outcome, Failure):
-            return await self._judge(job, attempt, outcome)
+            return await self._judge(job, attempt, outcome, telling.watch)
         crash_point("api:finalising")
         try:
-            await self._settle(job, outcome)
+            await self._settle(job, outcome, telling.watch)
         except StorageError as error:
             return await self._wait_for_store(job, error)
         return 0.0  # if it was cancelled in the last moment, its attempt is open
 
-    async def _follow(self, job: Job, attempt: OpenAttempt, wish: Wish) -> Whole | Failure | None:
+    async def _follow(
+        self, job: Job, attempt: OpenAttempt, wish: Wish, telling: Telling
+    ) -> Whole | Failure | None:
         """Follow an attempt; None if the job ended meanwhile, by other means."""
         connection = self._connection(job)
         folder = attempt_folder(job.profile, job.output_name, job.id, attempt.number)
-        telling = self._tellings[job.id] = Telling(self._database, attempt)
+        self._tellings[job.id] = telling
         following = asyncio.create_task(
             one_attempt.follow(
                 connection, wish, folder, self._workshop.threads, on_report=telling.tell
@@ -177,6 +198,9 @@ class Separating:
         try:
             await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
             return following.result() if following.done() else None
+        except RemoteError as error:
+            telling.waking.give_up(error)
+            raise
         finally:
             del self._tellings[job.id]
             for task in (following, ended):
@@ -185,12 +209,16 @@ class Separating:
             if not following.cancelled():
                 following.exception()  # it was told, or is of no interest any more
 
-    async def _judge(self, job: Job, attempt: OpenAttempt, failure: Failure) -> float | None:
+    async def _judge(
+        self, job: Job, attempt: OpenAttempt, failure: Failure, watch: Watch
+    ) -> float | None:
         """Note a failure; None if it ends the job, else the pause before the next attempt."""
         error = failure.error()
         outcome = attempts.outcome_of(error)
         budget = await self._patiently(
-            lambda each: self._note_failure(each, job, attempt, outcome, failure)
+            lambda each: self._note_failure(
+                each, job, attempt, outcome, failure=failure, course=watch.course()
+            )
         )
         _log.warning(
             f"Attempt {attempt.number} ended: {outcome}", outcome=outcome, **failure.model_dump()
@@ -199,6 +227,7 @@ class Separating:
             await self._patiently(lambda each: recordings.doubt(each, job.sha256))
         if budget.verdict is None:
             if outcome is Outcome.PASSED_OVER:
+                self._asked_at_s[job.id] = time.monotonic() - watch.course().asked_s
                 return 0.0
             if outcome is Outcome.INTERRUPTED:
                 pause_s = _INTERRUPTED_PAUSE_S * 2.0 ** (budget.interrupted - 1)
@@ -213,9 +242,11 @@ class Separating:
         job: Job,
         attempt: OpenAttempt,
         outcome: Outcome,
+        *,
         failure: Failure,
+        course: Course,
     ) -> Budget:
-        await attempts.end(connection, attempt, outcome, failure=failure)
+        await attempts.end(connection, attempt, outcome, failure=failure, course=course)
         await ledger.progress(connection, job.id, State.QUEUED)
         counted = await attempts.budget(connection, job.id)
         if outcome is not Outcome.FAILED:  # however final it sounds, it says nothing of the job
@@ -239,17 +270,35 @@ class Separating:
 
     async def _begin(
         self, connection: AsyncConnection, job: Job, wanted: str
-    ) -> OpenAttempt | None:
+    ) -> OpenAttempt | float:
+        """The attempt to follow; or the pause before it is to be asked for again."""
         if not await ledger.lock_open(connection, job.id):
-            return None
-        if job.fingerprint != wanted and not await attempts.find_open(connection, job.id):
-            await ledger.renew(connection, job.id, wanted)
-            return None
+            return 0.0
+        if not await attempts.find_open(connection, job.id):
+            if job.fingerprint != wanted:
+                await ledger.renew(connection, job.id, wanted)
+                return 0.0  # it is one of this version from now on
+            if why := await self._why_held(connection, job):
+                await ledger.hold(connection, job.id, why)
+                return _HELD_PAUSE_S
 
         def folder_of(number: int) -> str:
             return attempt_folder(job.profile, job.output_name, job.id, number).name
 
-        return await attempts.begin(connection, job.id, folder_of, job.queue)
+        rate = self._workshop.rates.get(job.queue)
+        now_s = time.monotonic()
+        asked_s = now_s - self._asked_at_s.get(job.id, now_s)
+        return await attempts.begin(connection, job.id, folder_of, job.queue, rate, asked_s=asked_s)
+
+    async def _why_held(self, connection: AsyncConnection, job: Job) -> str | None:
+        """What keeps a job from costing anything now."""
+        cap, rate = (
+            self._workshop.monthly_caps.get(job.profile),
+            self._workshop.rates.get(job.queue),
+        )
+        if cap is None or rate is None:
+            return None
+        return await over_cap(connection, job, cap, rate)
 
     async def _find_standing(self, job: Job) -> Whole | None:
         store, threads = self._connection(job).store, self._workshop.threads
@@ -266,9 +315,9 @@ class Separating:
             job_id=job.id,
         )
 
-    async def _settle(self, job: Job, whole: Whole) -> None:
+    async def _settle(self, job: Job, whole: Whole, watch: Watch | None = None) -> None:
         store, threads = self._connection(job).store, self._workshop.threads
-        await _patiently(lambda: settle(self._database, store, threads, job.id, whole))
+        await _patiently(lambda: settle(self._database, store, threads, job.id, whole, watch=watch))
 
     async def _wait_for_store(self, job: Job, error: StorageError) -> float:
         """The pause until the store is asked again; the job fails if it was waited long enough."""
@@ -296,6 +345,7 @@ class Separating:
             duration_s=recording.duration_s,
             max_duration_s=self._workshop.max_duration_s,
             callback_url=self._workshop.callback_url(job.id),
+            request_id=job.request_id,
         )
 
     def _connection(self, job: Job) -> Connection:

@@ -2,12 +2,14 @@
 
 import asyncio
 
+from stemset.dispatch.course import Watch
 from stemset.errors import DatabaseError, NoSpace
 from stemset.jobs import attempts, ledger
 from stemset.jobs.attempts import OpenAttempt
 from stemset.jobs.database import Database
 from stemset.jobs.job import State
-from stemset.orders.messages import Report
+from stemset.jobs.waking import Waking
+from stemset.orders.messages import Report, Status
 from stemset.orders.phase import Phase
 
 EVERY_S = 1.0
@@ -15,7 +17,12 @@ _LOOK_EVERY_S = 10.0
 
 
 class Telling:
-    """One attempt's progress on its way into the ledger: the latest report, once a second."""
+    """One attempt's progress on its way into the ledger: the latest report, once a second.
+
+    Attributes:
+        waking: How long it waits for a worker.
+        watch: What of its time went for what.
+    """
 
     def __init__(self, database: Database, attempt: OpenAttempt) -> None:
         """Begin with nothing to tell."""
@@ -24,10 +31,16 @@ class Telling:
         self._report: Report | None = None
         self._phase: Phase | None = None
         self._urgent = asyncio.Event()
+        self._device: str | None = None
+        self.waking = Waking()
+        self.watch = Watch()
 
     def tell(self, report: Report) -> None:
         """Take a report; it replaces one that was not written yet."""
         self._report = report
+        self._device = report.device or self._device
+        self.waking.hear(report)
+        self.watch.hear(report)
         if report.phase is not self._phase:
             self._phase = report.phase
             self._urgent.set()
@@ -63,7 +76,8 @@ class Telling:
                     return not job.state.has_ended
                 is_waking = report.phase is Phase.WAKING
                 if not is_waking:
-                    await attempts.touch(connection, self._attempt)
+                    works = report.status is Status.PROGRESS
+                    await attempts.touch(connection, self._attempt, self._device, works=works)
                 return await ledger.progress(
                     connection,
                     self._attempt.job_id,

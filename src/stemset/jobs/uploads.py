@@ -46,6 +46,7 @@ __all__ = [
     "all_open",
     "begin",
     "complete",
+    "expired",
     "forget_received",
     "get",
     "get_open",
@@ -187,11 +188,16 @@ async def remove(connection: AsyncConnection, upload_id: str) -> None:
     await connection.execute(delete(tables.uploads).where(_open_one(upload_id)))
 
 
+async def expired(connection: AsyncConnection, older_than: timedelta) -> Sequence[Upload]:
+    """Open uploads for which nothing came for so long."""
+    query = select_uploads().where(_is_expired(older_than)).order_by(_COLUMNS.touched_at)
+    return [upload_of(row) for row in await connection.execute(query)]
+
+
 async def take_expired(connection: AsyncConnection, older_than: timedelta) -> Sequence[Upload]:
     """Remove open uploads for which nothing came for so long, and return them."""
-    old = _COLUMNS.touched_at < func.now() - older_than
-    rows = delete(tables.uploads).where(_COLUMNS.state == UploadState.RECEIVING, old)
-    return [upload_of(row) for row in await connection.execute(rows.returning(*selected()))]
+    rows = delete(tables.uploads).where(_is_expired(older_than)).returning(*selected())
+    return [upload_of(row) for row in await connection.execute(rows)]
 
 
 async def all_open(connection: AsyncConnection) -> Sequence[Upload]:
@@ -231,6 +237,11 @@ async def _change_open(connection: AsyncConnection, upload_id: str, **changes: o
     change = update(tables.uploads).where(_open_one(upload_id))
     done = await connection.execute(change.values(touched_at=func.now(), **changes))
     return done.rowcount == 1
+
+
+def _is_expired(older_than: timedelta) -> ColumnElement[bool]:
+    is_old = _COLUMNS.touched_at < func.now() - older_than
+    return and_(_COLUMNS.state == UploadState.RECEIVING, is_old)
 
 
 def _is_open(owner: str) -> ColumnElement[bool]:

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -10,6 +9,7 @@ from typing import NoReturn
 import httpx
 
 from stemset.errors import ClockSkewed, StemsetError, WorkerRefused, error_from
+from stemset.orders.connecting import causes, is_no_name, is_no_tls
 from stemset.orders.messages import MAX_MESSAGE_BYTES
 
 OK = 200
@@ -22,7 +22,6 @@ _NOT_NOW = {408, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 525, 530}
 _MAX_BODY_BYTES = 64 * 1024
 _SHOWN_CHARACTERS = 120
 _CHECK_URL = "Check the worker's URL (GPU_WORKER_URL or gpu_worker_url)"
-_NO_TLS = (ssl.SSLError, ssl.SSLCertVerificationError)  # other kinds: a connection that broke
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -56,19 +55,19 @@ def translated() -> Iterator[None]:
     try:
         yield
     except httpx.RequestError as error:
-        causes = list(_causes(error))
+        chain = list(causes(error))
         if isinstance(error, httpx.ConnectError):
-            _look_for_hopeless(causes)
-        raise TryAgain(_in_words(error, causes[-1])) from error
+            _look_for_hopeless(chain)
+        raise TryAgain(_in_words(error, chain[-1])) from error
 
 
-def _look_for_hopeless(causes: Sequence[BaseException]) -> None:
+def _look_for_hopeless(chain: Sequence[BaseException]) -> None:
     """Raise TryAgain if no connection will ever be made, as the address stands."""
-    for cause in causes:
-        if type(cause) in _NO_TLS:
+    for cause in chain:
+        if is_no_tls(cause):
             advice = "Check the scheme, the name and the certificate"
             raise TryAgain(f"no TLS connection: {cause}. {advice}", hopeless=True) from cause
-        if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_HOST:
+        if is_no_name(cause) and getattr(cause, "errno", None) in _NO_SUCH_HOST:
             raise TryAgain(f"no such host. {_CHECK_URL}", hopeless=True) from cause
 
 
@@ -87,19 +86,19 @@ async def check(answer: httpx.Response, where: str, *, signed: bool) -> None:
     """
     if answer.status_code == OK and not _is_html(answer):
         return
-    _refuse(answer, await _beginning(answer), where, signed=signed)
+    _refuse(answer, await beginning(answer), where, signed=signed)
 
 
 async def facts(answer: httpx.Response) -> Mapping[str, object]:
     """The JSON object of an answer, empty if it holds none."""
     with suppress(ValueError):
-        said: object = json.loads(await _beginning(answer))
+        said: object = json.loads(await beginning(answer))
         if isinstance(said, dict):
             return said
     return {}
 
 
-async def _beginning(answer: httpx.Response) -> bytes:
+async def beginning(answer: httpx.Response) -> bytes:
     """What of an answer is worth reading."""
     body = b""
     async for part in answer.aiter_bytes():
@@ -175,18 +174,6 @@ async def lines(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
             yield line
         if len(rest) > MAX_MESSAGE_BYTES:
             raise TryAgain(f"the stream held a line of more than {MAX_MESSAGE_BYTES} bytes")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what caused it, and so on."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.exceptions[0] if isinstance(seen, ExceptionGroup) else _cause(seen)
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    return error.__cause__ or error.__context__
 
 
 def _in_words(error: httpx.RequestError, cause: BaseException) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from stemset.errors import InvalidOrder, OrderError
 from stemset.orders._child import Child, shown
+from stemset.orders.checks import Inspected, is_inspected, parse_inspected
 from stemset.orders.messages import (
     ComputingSettings,
     Message,
@@ -33,6 +34,10 @@ class Owner(Protocol):
 
     def on_report(self, report: Report) -> None:
         """It says something."""
+        ...
+
+    def on_inspected(self, inspected: Inspected) -> None:
+        """It has looked at what it works with."""
         ...
 
     def on_end(self, fate: str, *, on_purpose: bool) -> None:
@@ -156,16 +161,22 @@ class Process:
     def _hear(self, line: bytes) -> None:
         """Take a line. Raises OrderError if it is no message."""
         try:
-            message = parse_report(line) if self._ready else parse_ready(line)
+            message = self._parse(line)
         except OrderError as error:
             raise InvalidOrder(f"{shown(line)} ({error})") from error
         if isinstance(message, Report):
-            self._owner.on_report(message)
-            return
+            return self._owner.on_report(message)
+        if isinstance(message, Inspected):
+            return self._owner.on_inspected(message)
         self._ready = message
         self._is_ready.set()
         _log.info("Computing process ready", device=message.device)
-        self._owner.on_ready()
+        return self._owner.on_ready()
+
+    def _parse(self, line: bytes) -> Ready | Report | Inspected:
+        if not self._ready:
+            return parse_ready(line)
+        return parse_inspected(line) if is_inspected(line) else parse_report(line)
 
     async def _pause(self, pause_s: float) -> None:
         """Wait before the next start, unless somebody needs it."""

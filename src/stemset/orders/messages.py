@@ -19,6 +19,7 @@ VERSION = 1
 MAX_MESSAGE_BYTES = 256 * 1024
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 
@@ -91,6 +92,7 @@ class Order(Message):
         output: Where the stems go.
         callback_url: Where the last report is posted to as well.
         deadline: When the attempt is worth nothing any more.
+        request_id: Names the call that the job came by, in all logs; None if it came by none.
     """
 
     kind: Literal["separate"] = "separate"
@@ -106,6 +108,7 @@ class Order(Message):
     output: OrderOutput
     callback_url: str | None = None
     deadline: AwareDatetime
+    request_id: RequestId | None = None
 
     @property
     def uses_links(self) -> bool:
@@ -185,6 +188,7 @@ class Report(Message):
         error: Why it failed.
         timings: Seconds by phase, at the end.
         wanted: Presigned URLs that are waited for.
+        device: What computes, ``cpu`` or ``cuda``, as far as it was known when it began.
     """
 
     job_id: JobId
@@ -198,6 +202,7 @@ class Report(Message):
     error: Failure | None = None
     timings: Mapping[str, float] = {}
     wanted: tuple[LinkWanted, ...] = ()
+    device: str | None = None
 
     @property
     def is_last(self) -> bool:
@@ -269,30 +274,36 @@ def parse_order(text: bytes | str) -> Order:
         UnsupportedVersion: It is of a higher version.
         InvalidOrder: It does not say what it must; the message names the field.
     """
-    return _parse(Order, text)
+    return parse_message(Order, text)
 
 
 def parse_report(text: bytes | str) -> Report:
     """Read a report. Raises UnsupportedVersion, InvalidOrder."""
-    return _parse(Report, text)
+    return parse_message(Report, text)
 
 
 def parse_links(text: bytes | str) -> Links:
     """Read the answer to wanted links. Raises UnsupportedVersion, InvalidOrder."""
-    return _parse(Links, text)
+    return parse_message(Links, text)
 
 
 def parse_settings(text: bytes | str) -> ComputingSettings:
     """Read a computing process's first line. Raises UnsupportedVersion, InvalidOrder."""
-    return _parse(ComputingSettings, text)
+    return parse_message(ComputingSettings, text)
 
 
 def parse_ready(text: bytes | str) -> Ready:
     """Read a computing process's first word. Raises UnsupportedVersion, InvalidOrder."""
-    return _parse(Ready, text)
+    return parse_message(Ready, text)
 
 
-def _parse(kind: type[Kind], text: bytes | str) -> Kind:
+def parse_message(kind: type[Kind], text: bytes | str) -> Kind:
+    """Read a message of one kind.
+
+    Raises:
+        UnsupportedVersion: It is of a higher version.
+        InvalidOrder: It does not say what it must; the message names the field.
+    """
     if len(text) > MAX_MESSAGE_BYTES:
         raise InvalidOrder(f"A message of {len(text)} bytes: the limit is {MAX_MESSAGE_BYTES}.")
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
+from uuid import uuid4
 
 import httpx
 
@@ -22,6 +23,7 @@ from stemset.orders import _answers, signing
 from stemset.orders._answers import TryAgain, translated
 from stemset.orders._course import WAKING_EVERY_S, Course
 from stemset.orders._patience import Patience
+from stemset.orders.checks import Check, Checked, parse_checked
 from stemset.orders.messages import Links, Message, Order, Report, utc
 from stemset.orders.runner import MakeLinks
 
@@ -34,6 +36,7 @@ Answer = TypeVar("Answer")
 _CONNECT_TIMEOUT_S = 10.0
 _PROMPT_S = 1.0
 _CANCEL_PATIENCE_S = 30.0
+_CHECK_PATIENCE_S = 60.0
 _GRACE_S = 30.0  # the worker's own end at the deadline is on its way
 
 
@@ -140,6 +143,21 @@ class RemoteRunner:
         patience = Patience(self._url, self._patience_s)
         return await _insist(self._facts, patience)
 
+    async def check(self, check: Check) -> Checked | None:
+        """Ask the worker about itself.
+
+        Returns:
+            Its answer; None from a worker of a version that is not asked so.
+
+        Raises:
+            WorkerUnreachable: No worker answered.
+            WorkerRefused: The secret or a clock is wrong.
+            StemsetError: It refuses the question.
+        """
+        patience = Patience(self._url, min(self._patience_s, _CHECK_PATIENCE_S))
+        message_id = f"check-{uuid4().hex}"
+        return await _insist(lambda: self._check(check, message_id), patience)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
@@ -209,6 +227,17 @@ class RemoteRunner:
                 await _answers.check(answer, self._url, signed=bool(self._secrets))
                 facts = await _answers.facts(answer)
         return WorkerFacts(facts.get("version"), facts.get("device"))
+
+    async def _check(self, check: Check, message_id: str) -> Checked | None:
+        body = check.line()
+        headers = self._headers(message_id, body)
+        with translated():
+            call = self._client.stream("POST", f"{self._url}/check", content=body, headers=headers)
+            async with call as answer:
+                if answer.status_code == _answers.NOT_FOUND:
+                    return None
+                await _answers.check(answer, self._url, signed=bool(self._secrets))
+                return parse_checked(await _answers.beginning(answer))
 
     async def _call(
         self,

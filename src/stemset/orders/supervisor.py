@@ -33,6 +33,7 @@ from stemset.errors import (
 )
 from stemset.orders._attempt import Attempt
 from stemset.orders._process import Process
+from stemset.orders.checks import Inspect, Inspected
 from stemset.orders.messages import ComputingSettings, Links, Order, Ready, Report, utc
 
 COMMAND = (sys.executable, "-m", "stemset.pipeline")
@@ -61,6 +62,8 @@ class Supervisor:
         self._attempt: Attempt | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._stopped: str | None = None
+        self._inspection: asyncio.Future[Inspected] | None = None
+        self._inspections = 0
 
     @property
     def ready(self) -> Ready | None:
@@ -125,6 +128,35 @@ class Supervisor:
             self._break_off(attempt, Cancelled("The job was cancelled."))
             await attempt.ended.wait()
 
+    async def inspect(self, models: Sequence[str], within_s: float) -> Inspected:
+        """Have the process look at what it works with, and measure how fast it computes.
+
+        An order that is taken meanwhile is begun when that is done.
+
+        Args:
+            models: Models that orders will need; the first is measured.
+            within_s: How long it may take.
+
+        Raises:
+            WorkerBusy: It is at an attempt, or at another inspection, or not ready.
+            ComputingStalled: It did not answer in time.
+            ComputingCrashed: It ended meanwhile.
+        """
+        if self._attempt is not None or self._inspection is not None or self.ready is None:
+            raise WorkerBusy("The computing process is at work.")
+        self._inspections += 1
+        self._inspection = asyncio.get_running_loop().create_future()
+        self._process.say(Inspect(seq=self._inspections, models=tuple(models)))
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._inspection
+        except TimeoutError:
+            raise ComputingStalled(
+                f"The computing process did not compute a chunk within {within_s:g} s."
+            ) from None
+        finally:
+            self._inspection = None
+
     async def stop(self, reason: str = "The worker was stopped.") -> None:
         """End the process for good, and return when it has ended. Repeatable.
 
@@ -147,8 +179,16 @@ class Supervisor:
             self._attempt.hear(report)
             self._let_go()
 
+    def on_inspected(self, inspected: Inspected) -> None:
+        """The process answers; whoever asked may have given it up."""
+        asked = self._inspection
+        if asked is not None and not asked.done() and inspected.seq == self._inspections:
+            asked.set_result(inspected)
+
     def on_end(self, fate: str, *, on_purpose: bool) -> None:
         """The process has ended, and with it the attempt that it was at."""
+        if self._inspection is not None and not self._inspection.done():
+            self._inspection.set_exception(ComputingCrashed(f"The computing process {fate}."))
         attempt = self._attempt
         if attempt is None or (on_purpose and attempt.verdict is None):
             return  # that was an attempt before this one, which is the next process's

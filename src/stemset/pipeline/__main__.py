@@ -1,9 +1,9 @@
 """The computing process: ``python -m stemset.pipeline``.
 
-Reads its settings in a first line on standard input, then orders and links, a JSON line each.
-Writes on standard output that it is ready, then the reports of each order. Keeps its networks warm
-between orders, ends at the end of its input or as soon as nobody reads its output, and can be
-killed at any moment.
+Reads its settings in a first line on standard input, then orders, links and questions about what it
+works with, a JSON line each. Writes on standard output that it is ready, then the reports of each
+order. Keeps its networks warm between orders, ends at the end of its input or as soon as nobody
+reads its output, and can be killed at any moment.
 """
 
 import os
@@ -17,9 +17,11 @@ from stemset.audio.decode import DecodeLimits
 from stemset.catalogue.strategies import find_strategy
 from stemset.errors import InvalidOrder, StemsetError
 from stemset.lifeline import STANDARD_OUTPUT, end_with_reader
+from stemset.orders.checks import Inspect
 from stemset.orders.messages import ComputingSettings, Order, Ready, parse_settings
 from stemset.pipeline._conversation import Inbox, Lines, Voice
 from stemset.pipeline.attempt import Bench, perform
+from stemset.pipeline.inspection import inspect
 from stemset.pipeline.networks import Networks
 from stemset.separation.signals import plan_signals
 from stemset.storage.exchange import Exchange, KeyedExchange, Wanted
@@ -46,9 +48,13 @@ def main() -> int:
     reach = _Reach(settings)
     out.say(Ready(device=device, engine=__version__))
     inbox = Inbox(sys.stdin.buffer)
-    for order in inbox.orders():
-        with bind(job_id=order.job_id, attempt=order.attempt):
-            _carry_out(order, bench, reach, Voice(order, out), inbox)
+    for wanted in inbox.work():
+        if isinstance(wanted, Inspect):
+            out.say(inspect(wanted, bench))
+            continue
+        voice = Voice(wanted, out, bench.networks.device)
+        with bind(job_id=wanted.job_id, attempt=wanted.attempt, request_id=wanted.request_id):
+            _carry_out(wanted, bench, reach, voice, inbox)
     return 0
 
 

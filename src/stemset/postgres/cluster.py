@@ -24,7 +24,7 @@ from stemset.postgres._socket import remove_socket_folder
 from stemset.postgres._starting import Starting, conninfo_at
 from stemset.postgres.data_lock import hold
 
-__all__ = ["Cluster", "hold", "running"]
+__all__ = ["Cluster", "hold", "is_made", "running"]
 
 _TURN_LIMIT_S = 90.0
 _START_LIMIT_S = 60.0  # recovery after a power cut reads at most 256 MB
@@ -103,6 +103,16 @@ class Cluster:
                 _stop(server)
                 remove_socket_folder(place)
         self._server = None
+
+
+def is_made(data: Path, *, system: Path = SYSTEM_FOLDER) -> bool:
+    """Whether a data folder has a database, running or not.
+
+    Args:
+        data: The data folder.
+        system: As root, the folder of root's that the cluster lies in.
+    """
+    return find_place(data, system) is not None
 
 
 def running(data: Path, *, system: Path = SYSTEM_FOLDER) -> str | None:

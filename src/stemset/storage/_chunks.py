@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stemset.errors import ObjectCorrupt
 from stemset.storage._obstore_errors import translated
+from stemset.storage.calls import watched
 
 if TYPE_CHECKING:  # this is a type only, and not there when the program runs
     from obstore import GetOptions
@@ -36,12 +37,13 @@ def file_chunks(path: Path, key: str, offset: int, length: int) -> Iterator[byte
 
 def whole(chunks: Iterator[bytes], key: str, length: int) -> Iterator[bytes]:
     """Pass chunks on. Raises ObjectCorrupt at the end if they were not all there."""
-    arrived = 0
-    for chunk in filter(None, chunks):
-        arrived += len(chunk)
-        yield chunk
-    if arrived != length:
-        raise ObjectCorrupt(f"{key}: {arrived} bytes arrived, {length} were expected.")
+    with watched("stream"):
+        arrived = 0
+        for chunk in filter(None, chunks):
+            arrived += len(chunk)
+            yield chunk
+        if arrived != length:
+            raise ObjectCorrupt(f"{key}: {arrived} bytes arrived, {length} were expected.")
 
 
 def too_short(key: str, length: int, needed: int) -> ObjectCorrupt:

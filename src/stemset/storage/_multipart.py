@@ -15,6 +15,7 @@ from stemset.errors import StorageRefused, StorageUnavailable
 from stemset.storage._refusals import code_in, refusal
 from stemset.storage._sigv4 import check_endpoint, presign
 from stemset.storage._transport import Body, Link, Transport
+from stemset.storage.calls import counted
 from stemset.storage.settings import StoreSettings
 
 _CALL_LASTS_S = 300
@@ -28,11 +29,28 @@ class Part:
         number: Its number, from 1.
         bytes: Its length.
         etag: What names its content when the object is made of the parts.
+        put_at: When it was put.
     """
 
     number: int
     bytes: int
     etag: str
+    put_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """An upload that was begun and not ended.
+
+    Attributes:
+        key: Where the object is to lie.
+        upload_id: The upload's id.
+        begun_at: When it was begun.
+    """
+
+    key: str
+    upload_id: str
+    begun_at: datetime
 
 
 class Multipart:
@@ -51,7 +69,8 @@ class Multipart:
 
         Of several (an answer to ``begin`` was lost) it is always the same one.
         """
-        return min((each for found, each in self.under_way(key) if found == key), default=None)
+        its = (each.upload_id for each in self.under_way(key) if each.key == key)
+        return min(its, default=None)
 
     def begin(self, key: str) -> str:
         """Begin an upload; returns the id of the one to go on with."""
@@ -76,7 +95,7 @@ class Multipart:
             root = _parse(self._call("GET", key, query), key)
             for part in root.iterfind("{*}Part"):
                 number, length = int(_text(part, "PartNumber")), int(_text(part, "Size"))
-                yield Part(number, length, _text(part, "ETag"))
+                yield Part(number, length, _text(part, "ETag"), _moment(part, "LastModified"))
             is_cut = root.findtext("{*}IsTruncated") == "true"
             marker = _text(root, "NextPartNumberMarker") if is_cut else ""
 
@@ -101,30 +120,24 @@ class Multipart:
         """Drop an upload and its parts. Raises ObjectNotFound."""
         self._call("DELETE", key, {"uploadId": upload_id})
 
-    def under_way(self, prefix: str) -> list[tuple[str, str]]:
-        """Keys and ids of uploads that were begun and not ended, the first 1,000."""
-        return [
-            (_text(upload, "Key"), _text(upload, "UploadId")) for upload in self._under_way(prefix)
-        ]
-
-    def begun_before(self, prefix: str, moment: datetime) -> list[tuple[str, str]]:
-        """Those of ``under_way`` that were begun before a moment."""
-        return [
-            (_text(upload, "Key"), _text(upload, "UploadId"))
-            for upload in self._under_way(prefix)
-            if datetime.fromisoformat(_text(upload, "Initiated")) < moment
-        ]
-
-    def _under_way(self, prefix: str) -> Iterator[ET.Element]:
-        root = _parse(self._call("GET", "", {"uploads": "", "prefix": prefix}), prefix)
-        return root.iterfind("{*}Upload")
+    def under_way(self, prefix: str) -> Iterator[UnderWay]:
+        """Uploads whose keys begin so that were begun and not ended."""
+        marker: Mapping[str, str] | None = {}
+        while marker is not None:
+            query = {"uploads": "", "prefix": prefix, **marker}
+            root = _parse(self._call("GET", "", query), prefix)
+            for upload in root.iterfind("{*}Upload"):
+                key, upload_id = _text(upload, "Key"), _text(upload, "UploadId")
+                yield UnderWay(key, upload_id, _moment(upload, "Initiated"))
+            marker = _next_upload(root)
 
     def _call(
         self, method: str, key: str, query: Mapping[str, str], body: bytes | None = None
     ) -> bytes:
         link = Link(lambda: self._presigned(method, key, query, _CALL_LASTS_S))
         what = key or query.get("prefix", "")
-        return self._transport.call(method, what, link, lambda: Body(content=body))
+        with counted("multipart"):
+            return self._transport.call(method, what, link, lambda: Body(content=body))
 
     def _presigned(self, method: str, key: str, query: Mapping[str, str], expires_s: int) -> str:
         now = datetime.now(UTC)
@@ -137,6 +150,20 @@ def _parse(answer: bytes, what: str) -> ET.Element:
         return ET.fromstring(answer)  # noqa: S314 - see above
     except ET.ParseError as error:
         raise StorageUnavailable(f"The bucket's answer for {what} cannot be read.") from error
+
+
+def _next_upload(root: ET.Element) -> Mapping[str, str] | None:
+    """Where the next page of uploads begins, None after the last."""
+    if root.findtext("{*}IsTruncated") != "true":
+        return None
+    return {
+        "key-marker": _text(root, "NextKeyMarker"),
+        "upload-id-marker": _text(root, "NextUploadIdMarker"),
+    }
+
+
+def _moment(element: ET.Element, name: str) -> datetime:
+    return datetime.fromisoformat(_text(element, name))
 
 
 def _text(element: ET.Element, name: str) -> str:

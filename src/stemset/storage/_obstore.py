@@ -30,6 +30,7 @@ from stemset.storage._chunks import STREAM_BYTES, asked_range, file_chunks, too_
 from stemset.storage._obstore_errors import translated
 from stemset.storage._opening import open_clients, retry_s
 from stemset.storage._parts import blocks, file_length, part_bytes
+from stemset.storage.calls import counted
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import ObjectInfo, OnBytes
 
@@ -56,6 +57,7 @@ class ObstoreStore:
         self._store, self._uploads = open_clients(settings)
         self._folder = Path(settings.bucket) if settings.kind == "folder" else None
 
+    @counted("head")
     def head(self, key: str) -> ObjectInfo:
         """Look an object up.
 
@@ -65,6 +67,7 @@ class ObstoreStore:
         with translated(key):
             return _info(obstore.head(self._store, key))
 
+    @counted("read")
     def read(self, key: str, *, limit: int = 1 << 20) -> bytes:
         """Read a small object."""
         with translated(key):
@@ -75,11 +78,13 @@ class ObstoreStore:
                 )
             return bytes(answer.bytes())
 
+    @counted("write")
     def write(self, key: str, data: bytes) -> None:
         """Write a small object."""
         with translated(key):
             obstore.put(self._store, key, data, use_multipart=False)
 
+    @counted("create")
     def create(self, key: str, data: bytes) -> None:
         """Write a small object once."""
 
@@ -93,6 +98,7 @@ class ObstoreStore:
             if self.read(key) != data:
                 raise
 
+    @counted("download")
     def download(
         self, key: str, path: Path, *, offset: int = 0, on_bytes: OnBytes = lambda _: None
     ) -> None:
@@ -109,6 +115,7 @@ class ObstoreStore:
         if arrived != expected:
             raise ObjectCorrupt(f"{key}: {arrived} bytes arrived, {expected} were expected.")
 
+    @counted("stream")
     def stream(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Read an object, or a range of it, in chunks."""
         if length == 0 or self._folder is not None:  # a range of no bytes is an error to a bucket
@@ -126,6 +133,7 @@ class ObstoreStore:
             raise too_short(key, answer.meta["size"], offset + length)
         return whole(_stream(answer, key, STREAM_BYTES), key, end - begin)
 
+    @counted("upload")
     def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
         """Write a file."""
         told = _Told(file_length(path), on_bytes)
@@ -139,10 +147,11 @@ class ObstoreStore:
 
     def list_below(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects below a folder's key."""
-        with translated(prefix):
+        with counted("list"), translated(prefix):
             for batch in obstore.list(self._store, prefix):
                 yield from map(_info, batch)
 
+    @counted("delete")
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects."""
         wanted = list(keys)

@@ -55,9 +55,9 @@ class LinkMaker:
 
     def abandon(self) -> None:
         """Drop uploads in parts that were begun in the folder and not completed."""
-        for key, upload_id in self._multipart.under_way(f"{self._folder.prefix}/"):
+        for each in list(self._multipart.under_way(f"{self._folder.prefix}/")):
             with suppress(ObjectNotFound):
-                self._multipart.abort(key, upload_id)
+                self._multipart.abort(each.key, each.upload_id)
 
     def _make(self, wanted: Wanted) -> str:
         key = self._key(wanted)

@@ -4,8 +4,9 @@ The service begins an upload, hands out links, and ends it; the bytes never come
 whoever uses what was put must look at its length and hash.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from stemset.errors import ObjectNotFound
@@ -14,12 +15,29 @@ from stemset.storage._parts import part_bytes
 from stemset.storage.keys import check_input_key
 from stemset.storage.settings import StoreSettings
 
-__all__ = ["EXPIRES_S", "Part", "PresignedUploads", "part_length"]
+__all__ = ["EXPIRES_S", "Abandoned", "Part", "PresignedUploads", "part_length"]
 
 EXPIRES_S = 3600
 """How long a link to a part is valid; another can be asked for at any time."""
 
-_INPUTS = "inputs/"
+_OURS = ("inputs/", "outputs/")
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """An upload in parts that nobody goes on with.
+
+    Attributes:
+        key: Where the object was to lie.
+        multipart_id: The bucket's name of the upload.
+        bytes: Length of the parts that were put.
+        touched_at: When the last one was put, or when it was begun.
+    """
+
+    key: str
+    multipart_id: str
+    bytes: int
+    touched_at: datetime
 
 
 def part_length(size_bytes: int, at_least: int) -> int:
@@ -65,19 +83,20 @@ class PresignedUploads:
         with suppress(ObjectNotFound):
             self._multipart.abort(key, multipart_id)
 
-    def abort_old(self, older_than: timedelta, *, but: Collection[str]) -> int:
-        """Drop uploads of recordings that nobody goes on with, whoever began them.
+    def abandoned(self, older_than: timedelta, *, but: Collection[str]) -> Iterator[Abandoned]:
+        """Find uploads that nobody goes on with, of recordings and of stems, whoever began them.
 
         Args:
-            older_than: Only those that were begun so long ago.
+            older_than: Only those to which nothing was put for so long.
             but: Ids of uploads that are gone on with.
-
-        Returns:
-            How many there were.
         """
         before = datetime.now(UTC) - older_than
-        old = self._multipart.begun_before(_INPUTS, before)
-        dropped = [(key, each) for key, each in old if each not in but]
-        for key, multipart_id in dropped:
-            self.abort(key, multipart_id)
-        return len(dropped)
+        for prefix in _OURS:
+            for each in self._multipart.under_way(prefix):
+                if each.begun_at < before and each.upload_id not in but:
+                    with suppress(ObjectNotFound):  # it has just ended
+                        parts = self.parts(each.key, each.upload_id)
+                        touched_at = max(part.put_at for part in parts) if parts else each.begun_at
+                        if touched_at < before:
+                            length = sum(part.bytes for part in parts)
+                            yield Abandoned(each.key, each.upload_id, length, touched_at)

@@ -6,6 +6,7 @@ on its way up already.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
 
@@ -14,8 +15,13 @@ from stemset.worker.admission import Admission
 from stemset.worker.app import REPEAT_S, make_app
 from stemset.worker.attempts import Attempts, Computing
 from stemset.worker.callbacks import TRY_WITHIN_S, WAITS_S, Callbacks
+from stemset.worker.checkup import INSPECT_WITHIN_S, Checkup, Inspectable
 
 _STREAMS_END_WITHIN_S = 1
+
+
+class ComputingSide(Computing, Inspectable, Protocol):
+    """What is needed of ``orders.supervisor.Supervisor``."""
 
 
 class HttpSide:
@@ -24,11 +30,12 @@ class HttpSide:
     def __init__(
         self,
         settings: Settings,
-        computing: Computing,
+        computing: ComputingSide,
         *,
         repeat_s: float = REPEAT_S,
         callback_waits_s: Sequence[float] = WAITS_S,
         callback_within_s: float = TRY_WITHIN_S,
+        inspect_within_s: float = INSPECT_WITHIN_S,
     ) -> None:
         """Put it together; nothing runs yet. See ``app.make_app`` and ``callbacks.Callbacks``."""
         secrets = settings.worker_secrets
@@ -37,7 +44,13 @@ class HttpSide:
         )
         self.attempts = Attempts(computing, self.callbacks)
         admission = Admission(secrets, settings.store is not None, settings.backend_url)
-        app = make_app(admission, self.attempts, repeat_s=repeat_s)
+        app = make_app(
+            admission,
+            self.attempts,
+            Checkup(admission, computing, self.callbacks, within_s=inspect_within_s),
+            repeat_s=repeat_s,
+            metrics_token=settings.metrics_token,
+        )
         self.server = _Server(
             uvicorn.Config(
                 app,

@@ -46,6 +46,14 @@ def check_base(url: str) -> None:
     _split(url, "BACKEND_URL")
 
 
+def below(base: str, path: str) -> str:
+    """The URL of a fixed path below a base. Raises InvalidOrder if the base holds a query."""
+    _split(base, "BACKEND_URL")
+    if "?" in base:
+        raise InvalidOrder(f"BACKEND_URL {base!r} must hold no '?'.")
+    return f"{base.rstrip('/')}{path}"
+
+
 def _split(url: str, what: str) -> SplitResult:
     """Take a URL apart that all parsers read in the same way."""
     try:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 
 from stemset.errors import DeadlinePassed, InvalidOrder
 from stemset.orders import signing
+from stemset.orders.checks import HEALTH_PATH
 from stemset.orders.messages import Links, Order
 from stemset.storage.keys import attempt_folder, check_input_key, parse_attempt_folder
-from stemset.worker._urls import check_below, check_link
+from stemset.worker._urls import below, check_below, check_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,20 @@ class Admission:
         _check_keys(order)
         self._check_access(order)
         if order.callback_url is not None:
-            if self.backend_url is None:
-                raise InvalidOrder("This worker calls nobody back: BACKEND_URL is not set.")
-            check_below(order.callback_url, self.backend_url)
+            self._check_callback(order.callback_url)
         late_s = (datetime.now(UTC) - order.deadline).total_seconds()
         if late_s >= 0:
             raise DeadlinePassed(f"The order's deadline passed {late_s:.0f} s ago.")
+
+    def health_url(self, backend_url: str) -> str:
+        """Where a service is asked whether it lives, if orders may name it as who to call back.
+
+        Raises:
+            InvalidOrder: They may not.
+        """
+        url = below(backend_url, HEALTH_PATH)
+        self._check_callback(url)
+        return url
 
     def check_links(self, links: Links) -> None:
         """Check presigned URLs; an empty text stands where an upload was completed.
@@ -69,6 +78,11 @@ class Admission:
             InvalidOrder: They may not be used.
         """
         self._check_urls([url for url in links.urls if url])
+
+    def _check_callback(self, url: str) -> None:
+        if self.backend_url is None:
+            raise InvalidOrder("This worker calls nobody back: BACKEND_URL is not set.")
+        check_below(url, self.backend_url)
 
     def _check_access(self, order: Order) -> None:
         """Check how the order's objects can be reached."""

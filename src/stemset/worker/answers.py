@@ -13,6 +13,7 @@ from stemset.errors import (
     OrderError,
     SignatureInvalid,
     StemsetError,
+    Unauthenticated,
     WorkerBusy,
     WorkerRefused,
 )
@@ -23,6 +24,7 @@ JOB_UNKNOWN = "job_unknown"
 BY_KIND: dict[type[StemsetError], int] = {
     SignatureInvalid: 401,
     ClockSkewed: 401,
+    Unauthenticated: 401,
     WorkerBusy: 409,
     WorkerRefused: 421,
     Interrupted: 503,

@@ -5,8 +5,10 @@
 | ``POST /process`` | takes or joins an order; a stream of its reports, a JSON line each |
 | ``POST /process/{job_id}/links`` | presigned URLs that an attempt wants |
 | ``DELETE /process/{job_id}`` | cancels; repeatable |
+| ``POST /check`` | what it works with, and whether it reaches the service that it is to call back |
 | ``GET /livez`` | the process lives |
 | ``GET /readyz`` | it can take an order, and whether it is at one |
+| ``GET /metrics`` | what it counts, for Prometheus |
 
 A client that goes away cancels nothing. Signed are the body's bytes, of a call without a body its
 method and path.
@@ -14,7 +16,7 @@ method and path.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -23,7 +25,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from stemset import __version__
-from stemset.errors import InvalidOrder, StemsetError
+from stemset.errors import InvalidOrder, StemsetError, Unauthenticated
+from stemset.metrics import CONTENT_TYPE, exposition, may_read
+from stemset.orders.checks import parse_check
 from stemset.orders.messages import (
     MAX_MESSAGE_BYTES,
     Failure,
@@ -34,9 +38,11 @@ from stemset.orders.messages import (
 from stemset.orders.signing import subject
 from stemset.serving.loopback import LoopbackNamesOnly
 from stemset.telemetry import bind, get_logger
+from stemset.worker import metrics
 from stemset.worker.admission import Admission
 from stemset.worker.answers import http_refusal, job_unknown, not_loopback, refusal, status_of
-from stemset.worker.attempts import Attempts
+from stemset.worker.attempts import Attempts, about
+from stemset.worker.checkup import Checkup
 
 _log = get_logger("worker")
 
@@ -47,45 +53,74 @@ connection on which nothing moves."""
 _DRAINED_BYTES = 16 * MAX_MESSAGE_BYTES
 _BODY_WITHIN_S = 30.0
 _CLOSE = {"connection": "close"}
-_STREAM = {"x-accel-buffering": "no", "cache-control": "no-store"}
+_NOT_KEPT = {"cache-control": "no-store"}
+_STREAM = {"x-accel-buffering": "no", **_NOT_KEPT}
+
+CheckSignature = Callable[[Request, bytes], None]
 
 
-def make_app(admission: Admission, attempts: Attempts, *, repeat_s: float = REPEAT_S) -> ASGIApp:
+def make_app(
+    admission: Admission,
+    attempts: Attempts,
+    checkup: Checkup,
+    *,
+    repeat_s: float = REPEAT_S,
+    metrics_token: str | None = None,
+) -> ASGIApp:
     """Build the worker's application.
 
     Args:
         admission: What is taken.
         attempts: Who takes it.
+        checkup: Who answers what is asked about the worker itself.
         repeat_s: The latest report is repeated when nothing new came for so long.
+        metrics_token: What metrics are read with. Without one a worker that others may call gives
+            none away.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     _answer_errors(app, attempts)
     _add_health(app, attempts)
-    _add_work(app, admission, attempts, repeat_s)
+    _add_metrics(app, attempts, metrics_token, is_open=not admission.secrets)
+    check_signature = _signature_check(admission)
+    _add_work(app, admission, attempts, check_signature, repeat_s)
+    _add_check(app, checkup, check_signature)
     return app if admission.secrets else LoopbackNamesOnly(app, not_loopback)
 
 
-def _add_work(app: FastAPI, admission: Admission, attempts: Attempts, repeat_s: float) -> None:
+def _signature_check(admission: Admission) -> CheckSignature:
+    """What counts and logs calls that are not signed as they must be, and refuses them."""
     refused = itertools.count(1)
 
     def check_signature(request: Request, signed: bytes) -> None:
         try:
             admission.check_signature(request.headers, signed)
         except StemsetError as error:
+            metrics.SIGNATURES_REFUSED.labels(error.code).inc()
             _log.warning(
                 "Signature refused", code=error.code, path=request.url.path, refused=next(refused)
             )
             raise
 
+    return check_signature
+
+
+def _add_work(
+    app: FastAPI,
+    admission: Admission,
+    attempts: Attempts,
+    check_signature: CheckSignature,
+    repeat_s: float,
+) -> None:
     @app.post("/process")
     async def process(request: Request) -> Response:
         body = await _read_json(request)
         check_signature(request, body)
         order = parse_order(body)
-        with bind(job_id=order.job_id, attempt=order.attempt):
+        with about(order):
             try:
                 admission.check_order(order)
             except StemsetError as error:
+                metrics.ORDERS.labels("refused").inc()
                 _log.warning("Order refused", code=error.code, detail=str(error))
                 raise
             reports = attempts.take(order)
@@ -113,6 +148,28 @@ def _add_work(app: FastAPI, admission: Admission, attempts: Attempts, repeat_s: 
             return job_unknown(job_id)
         status = 200 if report.is_last else 202
         return JSONResponse({"job_id": job_id, "status": report.status}, status)
+
+
+def _add_check(app: FastAPI, checkup: Checkup, check_signature: CheckSignature) -> None:
+    @app.post("/check")
+    async def check(request: Request) -> Response:
+        body = await _read_json(request)
+        check_signature(request, body)
+        answer = await checkup.answer(parse_check(body))
+        return Response(answer.line(), headers=_NOT_KEPT, media_type="application/json")
+
+
+def _add_metrics(app: FastAPI, attempts: Attempts, token: str | None, *, is_open: bool) -> None:
+    @app.get("/metrics")
+    async def shown(request: Request) -> Response:
+        needs_none = is_open and token is None
+        if not needs_none and not may_read(request.headers.get("authorization"), token):
+            raise Unauthenticated(
+                "Metrics are read with the token of STEMSET_METRICS_TOKEN: Authorization: Bearer …"
+            )
+        metrics.READY.set(attempts.ready is not None)
+        metrics.BUSY.set(attempts.running is not None)
+        return Response(exposition(), media_type=CONTENT_TYPE)
 
 
 def _add_health(app: FastAPI, attempts: Attempts) -> None:

@@ -5,11 +5,13 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from stemset.errors import ComputingCrashed, Interrupted, StemsetError, WorkerBusy
 from stemset.orders.messages import Failure, Links, Order, Ready, Report, Status
 from stemset.telemetry import bind, get_logger
+from stemset.worker import metrics
 from stemset.worker._broadcast import Broadcast
 from stemset.worker.callbacks import Callbacks
 
@@ -20,6 +22,11 @@ _WAIT_S = (1, 30)
 _WAIT_UNKNOWN_S = 10
 
 Key = tuple[str, int]
+
+
+def about(order: Order) -> AbstractContextManager[None]:
+    """Give every log line inside the ids of an order."""
+    return bind(job_id=order.job_id, attempt=order.attempt, request_id=order.request_id)
 
 
 class Computing(Protocol):
@@ -79,6 +86,11 @@ class Attempts:
         return None if self._stopping else self._computing.ready
 
     @property
+    def _device(self) -> str | None:
+        """What the computing process computes on; None while it does not say."""
+        return self._computing.ready.device if self._computing.ready else None
+
+    @property
     def retry_after_s(self) -> int:
         """When it is worth asking again, in whole seconds."""
         if self._running is None:
@@ -96,13 +108,17 @@ class Attempts:
             Interrupted: The worker is shutting down.
         """
         if known := self._known.get(_key(order)):
+            metrics.ORDERS.labels("joined").inc()
             _log.info("Order joined", status=known.latest.status)
             return known
         if self._stopping:
+            metrics.ORDERS.labels("stopping").inc()
             raise Interrupted("The worker is shutting down.")
         if self._running is not None:
+            metrics.ORDERS.labels("busy").inc()
             _log.info("Order refused: busy", busy_with=self._running.job_id)
             raise WorkerBusy(f"The worker is busy with job {self._running.job_id}.")
+        metrics.ORDERS.labels("accepted").inc()
         _log.info("Order accepted", profile=order.profile_name, strategy=order.strategy_name)
         reports = Broadcast(_report(order, Status.ACCEPTED))
         self._running = order
@@ -156,13 +172,14 @@ class Attempts:
         except TimeoutError:
             _log.warning("The computing process did not end in time", within_s=within_s)
         if (late := self._running) is not None:
-            with bind(job_id=late.job_id, attempt=late.attempt):
+            with about(late):
                 self._end(late, _failed(late, Interrupted("The worker stopped.")))
 
     async def _carry_out(self, order: Order, reports: Broadcast) -> None:
         last: Report | None = None
-        with bind(job_id=order.job_id, attempt=order.attempt):
+        with about(order):
             begun = time.monotonic()
+            device = self._device
             try:
                 async for report in self._computing.run(order):
                     if report.is_last:
@@ -176,7 +193,9 @@ class Attempts:
             if last is None:
                 error = ComputingCrashed("The computing process ended without a last report.")
                 last = _failed(order, error)
-            self._end(order, last, round(time.monotonic() - begun, 3))
+            took_s = time.monotonic() - begun
+            metrics.COMPUTING_S.labels(device or self._device or "unknown").inc(took_s)
+            self._end(order, last, round(took_s, 3))
 
     def _end(self, order: Order, last: Report, seconds: float | None = None) -> None:
         """Tell the end, once, when the worker is free for the next order."""
@@ -186,6 +205,7 @@ class Attempts:
         reports = self._known[_key(order)]
         reports.tell(last)
         failure = last.error
+        metrics.ATTEMPTS.labels(last.status, failure.code if failure else "").inc()
         _log.info(
             f"Attempt ended: {last.status}",
             status=last.status,
@@ -194,7 +214,7 @@ class Attempts:
             seconds=seconds,
         )
         if order.callback_url is not None:
-            self._callbacks.send(order.callback_url, reports.latest)
+            self._callbacks.send(order.callback_url, reports.latest, order.request_id)
 
     def _remember(self, key: Key, reports: Broadcast) -> None:
         self._known[key] = reports

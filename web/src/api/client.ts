@@ -23,6 +23,7 @@ export class ApiError extends Error {
    * @param retryable Whether the same call may succeed later.
    * @param status The HTTP status, 0 without an answer.
    * @param retryAfterS Seconds that the service asks for before the next try.
+   * @param requestId What the service's log has of the call.
    */
   constructor(
     readonly code: string,
@@ -30,6 +31,7 @@ export class ApiError extends Error {
     readonly retryable: boolean,
     readonly status: number,
     readonly retryAfterS: number | null = null,
+    readonly requestId: string | null = null,
   ) {
     super(detail);
     this.name = "ApiError";
@@ -38,6 +40,11 @@ export class ApiError extends Error {
 
 /** Calls by path and method: `answered(api.GET("/api/jobs", { params }))`. */
 export const api = createClient<paths>({ baseUrl: "/" });
+
+/** Headers that give a call an id of the page's own; those of one file's way have the same. */
+export function named(trace: string | undefined): Record<string, string> {
+  return trace ? { "x-request-id": trace } : {};
+}
 
 interface Answer<Data> {
   data?: Data;
@@ -69,6 +76,7 @@ export function errorOf(response: Response, body: unknown): ApiError {
     told?.retryable ?? response.status >= 500,
     response.status,
     retryAfterS,
+    told?.request_id ?? null,
   );
 }
 

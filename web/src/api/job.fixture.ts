@@ -16,6 +16,8 @@ export function job(facts: Partial<Job> = {}): Job {
     eta_s: null,
     queue_position: null,
     output_id: null,
+    held: null,
+    cost: null,
     profile_name: "band",
     output_name: "take_1",
     filename: "take 1.wav",

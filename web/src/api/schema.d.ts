@@ -285,6 +285,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what each profile's orders of a month cost */
+        get: operations["list_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/outputs": {
         parameters: {
             query?: never;
@@ -665,7 +682,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Give what the service counts, for Prometheus */
+        /**
+         * Give what the service counts, for Prometheus
+         * @description Besides a caller that may look, whoever holds `STEMSET_METRICS_TOKEN` may ask.
+         */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -776,6 +796,32 @@ export interface components {
             } | null;
         };
         /**
+         * CostAnswer
+         * @description What was paid for, as far as it is known by now.
+         *
+         *     Attributes:
+         *         currency: Three letters.
+         *         amount: In that currency: all three times that follow, transfers being a part of computing.
+         *         start_s: Seconds until the worker took the order, while it did nothing else.
+         *         computing_s: Seconds from then until the end.
+         *         transfer_s: The part of them in which the recording was fetched and stems were stored.
+         *         tail_s: Seconds that the worker stays awake afterwards, unless another order comes.
+         */
+        CostAnswer: {
+            /** Currency */
+            currency: string;
+            /** Amount */
+            amount: number;
+            /** Start S */
+            start_s: number;
+            /** Computing S */
+            computing_s: number;
+            /** Transfer S */
+            transfer_s: number;
+            /** Tail S */
+            tail_s: number;
+        };
+        /**
          * Depth
          * @description How one sample is stored.
          * @enum {string}
@@ -795,6 +841,7 @@ export interface components {
          *         code: A stable identifier for programs.
          *         detail: The message for people.
          *         retryable: Whether the same call can succeed later with nothing changed.
+         *         request_id: What the service's log has of the call; to be quoted when asking for help.
          */
         ErrorDetail: {
             /** Code */
@@ -803,6 +850,11 @@ export interface components {
             detail: string;
             /** Retryable */
             retryable: boolean;
+            /**
+             * Request Id
+             * @default null
+             */
+            request_id?: string | null;
         };
         /**
          * ExportRequest
@@ -1006,6 +1058,8 @@ export interface components {
          *         eta_s: Seconds left, once that is known.
          *         queue_position: How many jobs are before it in the queue, while it is queued.
          *         output_id: The output, once the job is complete.
+         *         held: Why it is not begun although its turn has come; null if nothing holds it.
+         *         cost: What it cost so far, all attempts together; null where no price is configured.
          */
         JobStatus: {
             /** Job Id */
@@ -1028,6 +1082,9 @@ export interface components {
             queue_position: number | null;
             /** Output Id */
             output_id: string | null;
+            /** Held */
+            held: string | null;
+            cost: components["schemas"]["CostAnswer"] | null;
         };
         /**
          * JobView
@@ -1067,6 +1124,9 @@ export interface components {
             queue_position: number | null;
             /** Output Id */
             output_id: string | null;
+            /** Held */
+            held: string | null;
+            cost: components["schemas"]["CostAnswer"] | null;
             /** Profile Name */
             profile_name: string;
             /** Output Name */
@@ -1154,6 +1214,27 @@ export interface components {
              * @description Whether the operator allows its licence.
              */
             is_allowed: boolean;
+        };
+        /**
+         * MonthOfCosts
+         * @description A month.
+         */
+        MonthOfCosts: {
+            /**
+             * Month
+             * @description In UTC, such as `2026-11`.
+             */
+            month: string;
+            /**
+             * Profiles
+             * @description Those with a priced order, by name.
+             */
+            profiles: components["schemas"]["ProfileCost"][];
+            /**
+             * Prices
+             * @description What a new order is computed for.
+             */
+            prices: components["schemas"]["PriceAnswer"][];
         };
         /**
          * OutputAnswer
@@ -1350,6 +1431,36 @@ export interface components {
             address: string | null;
         };
         /**
+         * PriceAnswer
+         * @description What the machine that computes costs.
+         */
+        PriceAnswer: {
+            /** Machine */
+            machine: string;
+            /** Hour */
+            hour: number;
+            /**
+             * Currency
+             * @description Three letters.
+             */
+            currency: string;
+            /**
+             * Idle S
+             * @description Seconds without an order until it sleeps; they are paid for, too.
+             */
+            idle_s: number;
+            /**
+             * Source
+             * @description Where the price was found.
+             */
+            source: string;
+            /**
+             * As Of
+             * @description When: a month or a day.
+             */
+            as_of: string;
+        };
+        /**
          * ProcessAccepted
          * @description The job.
          *
@@ -1417,6 +1528,37 @@ export interface components {
              * @description Seconds that the worker takes to wake, as it took lately; null if it has not been asleep, or the profile needs none.
              */
             waking_s: number | null;
+            /** @description What its jobs are computed for; null where no price is configured. */
+            price: components["schemas"]["PriceAnswer"] | null;
+            /**
+             * Spent
+             * @description What its orders of this month (UTC) cost so far; null without a price.
+             */
+            spent: number | null;
+            /**
+             * Monthly Cap
+             * @description What they may cost in a month; jobs beyond it are held. Null for any amount.
+             */
+            monthly_cap: number | null;
+        };
+        /**
+         * ProfileCost
+         * @description What a profile's orders of a month cost.
+         */
+        ProfileCost: {
+            /** Profile Name */
+            profile_name: string;
+            /**
+             * Jobs
+             * @description How many jobs had an order in that month.
+             */
+            jobs: number;
+            cost: components["schemas"]["CostAnswer"];
+            /**
+             * Monthly Cap
+             * @description What they may cost in a month by now; null for any amount.
+             */
+            monthly_cap: number | null;
         };
         /**
          * Ready
@@ -1759,6 +1901,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description Request Entity Too Large */
             413: {
                 headers: {
@@ -1895,6 +2046,15 @@ export interface operations {
             };
             /** @description Request Timeout */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3223,6 +3383,65 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_costs: {
+        parameters: {
+            query?: {
+                /** @description in UTC; this one by default */
+                month?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthOfCosts"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

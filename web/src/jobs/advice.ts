@@ -145,6 +145,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     `${AGAIN} ${SEE_LOG}`,
   ),
   remote_unavailable: stop("The profile needs a worker, and the service has none.", CONFIGURATION),
+  backend_unreachable: stop("The worker does not reach the service.", CONFIGURATION),
+  cap_reached: stop(
+    "The profile has spent what it may in a month.",
+    "Wait for the next month, or ask whoever runs this service for a higher limit.",
+  ),
   worker_unreachable: again("The worker did not wake up.", `${AGAIN_LATER} ${SEE_LOG}`),
   worker_busy: again("The worker was busy with another job all the time.", AGAIN_LATER),
   worker_refused: stop(

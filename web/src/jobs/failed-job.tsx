@@ -3,6 +3,7 @@
 import { memo } from "react";
 import type { Job } from "../api/client";
 import { Button } from "../ui/button";
+import { money } from "../ui/format";
 import { useJobActions } from "./actions";
 import { adviceOn } from "./advice";
 import { dismiss } from "./dismissed";
@@ -31,6 +32,7 @@ export const FailedJob = memo(
             {job.error} <code>[{job.error_code}]</code>
           </p>
         )}
+        {job.cost && <p className="quiet">It cost {money(job.cost.amount, job.cost.currency)}.</p>}
         <div className="job-actions">
           {job.can_retry && (
             <Button

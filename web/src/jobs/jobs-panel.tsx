@@ -6,6 +6,7 @@ import { useConnection } from "../api/connection";
 import type { Jobs } from "../api/job-cache";
 import { useJobs } from "../api/jobs";
 import { Button } from "../ui/button";
+import { money } from "../ui/format";
 import { toast } from "../ui/toasts";
 import { announcements } from "./announcements";
 import { type Arrangement, arrange } from "./arrangement";
@@ -132,6 +133,9 @@ function Ready({ jobs, onGone }: { jobs: Jobs; onGone: () => void }) {
         <li key={job.job_id} className="ready">
           <span className="job-name">
             <strong>Ready:</strong> {job.filename}
+            {job.cost && (
+              <span className="quiet"> for {money(job.cost.amount, job.cost.currency)}</span>
+            )}
           </span>
           <Link className="button" href={`/play/${job.output_id}`}>
             Play<span className="visually-hidden"> {job.filename}</span>

@@ -56,3 +56,13 @@ test("waking the worker is a step of its own, and says how long that takes", () 
   expect(document.querySelector("[aria-current=step]")?.textContent).toContain("Waking the worker");
   expect(document.body.textContent).toContain("Waking the worker · that takes about 40 s");
 });
+
+test("a job that is held says why, one that is paid for what it cost so far", () => {
+  const why = "band may cost 20.00 USD a month: 20.00 USD of it are spent.";
+  show({ state: "queued", held: why });
+  expect(document.body.textContent).toContain(`Held${why}`);
+  cleanup();
+  const seconds = { start_s: 20, computing_s: 40, transfer_s: 5, tail_s: 0 };
+  show({ state: "processing", cost: { currency: "USD", amount: 0.0123, ...seconds } });
+  expect(document.body.textContent).toContain("0.012 USD so far");
+});

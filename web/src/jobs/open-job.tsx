@@ -6,7 +6,7 @@ import { isRunning } from "../api/job-cache";
 import { useProfiles } from "../api/queries";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
-import { wait } from "../ui/format";
+import { money, wait } from "../ui/format";
 import { useJobActions } from "./actions";
 import { doing, isPaced, percent, type Step, type StepState, stepsOf } from "./steps";
 import { type Estimate, estimate, leftWords } from "./time-left";
@@ -22,7 +22,8 @@ export const OpenJob = memo(
     const left = useTimeLeft(job);
     const waking = useWakingWords(job);
     const isWorking = job.state === "processing";
-    const facts = [doing(job), waking, isWorking && `${percent(job.progress)} %`, left];
+    const spent = job.cost && `${money(job.cost.amount, job.cost.currency)} so far`;
+    const facts = [doing(job), waking, isWorking && `${percent(job.progress)} %`, left, spent];
     return (
       <li className="job" data-state={job.state}>
         <div className="job-top">
@@ -35,6 +36,7 @@ export const OpenJob = memo(
           <progress aria-label={`Progress of ${job.filename}`} max={1} value={job.progress} />
         )}
         <p className="numeric">{facts.filter(Boolean).join(" · ")}</p>
+        {job.held !== null && <p className="quiet">{job.held}</p>}
         {isRunning(job) && <Steps name={job.filename} steps={stepsOf(job)} />}
       </li>
     );

@@ -66,6 +66,7 @@ function stepNow(job: Job): number {
 
 function waitingWords(job: Job): string {
   if (job.started_at !== null) return "Stopped half-way; it goes on by itself in a moment";
+  if (job.held !== null) return "Held";
   const before = job.queue_position;
   if (before === null) return "Waiting for its turn";
   return before === 0 ? "Next in line" : `${ordinal(before + 1)} in line`;

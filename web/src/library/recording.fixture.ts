@@ -48,6 +48,8 @@ export function job(changes: Partial<Job> = {}): Job {
     eta_s: null,
     queue_position: null,
     output_id: null,
+    held: null,
+    cost: null,
     profile_name: "band",
     output_name: "take-1_aaaaaaaa",
     filename: "take 1.wav",

@@ -17,6 +17,7 @@ test("a job that runs is told with its whole percent", () => {
 test("waiting and waking have no percent", () => {
   expect(standing(job({ state: "queued" }))).toMatchObject({ kind: "working", progress: null });
   expect(standing(job({ state: "waking" }))).toMatchObject({ words: "Waking the worker" });
+  expect(standing(job({ state: "queued", held: "why" }))).toMatchObject({ words: "Held" });
 });
 
 test("stems that stand are ready, whatever became of a later job", () => {

@@ -34,6 +34,7 @@ function working(job: Job): Standing {
     const percent = Math.floor(100 * job.progress);
     return { kind: "working", words: `Being separated, ${percent} %`, progress: job.progress };
   }
-  const words = job.state === "waking" ? "Waking the worker" : "Waiting in the queue";
+  const waits = job.held === null ? "Waiting in the queue" : "Held";
+  const words = job.state === "waking" ? "Waking the worker" : waits;
   return { kind: "working", words, progress: null };
 }

@@ -29,6 +29,12 @@ export function wait(seconds: number): string {
   return `about ${halves} h`;
 }
 
+/** An amount: cents where there are some, otherwise as many digits as tell something. */
+export function money(amount: number, currency: string): string {
+  const isSmall = amount > 0 && amount < 0.1;
+  return `${isSmall ? Number(amount.toPrecision(2)) : amount.toFixed(2)} ${currency}`;
+}
+
 /** A size: `940 kB`, `52 MB`, `1.9 GB`. */
 export function size(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -46,6 +46,10 @@ const REFUSED: Record<string, readonly [string, string | null]> = {
     "The service does not know this page's address.",
     "Open the page at the service's own address, or ask who runs it to set BACKEND_URL.",
   ],
+  quota_exceeded: [
+    "Its profile has no room left.",
+    "Delete recordings or stems that nobody needs.",
+  ],
   output_name_taken: [
     "Another recording's stems have its name.",
     "Rename the file and add it again.",
@@ -68,10 +72,16 @@ const WITH_FIGURES = new Set([
   "upload_too_large",
   "audio_no_track",
   "forbidden",
+  "quota_exceeded",
 ]);
 
 /** Somebody can do something about it, and then the same file is taken. */
-const NEEDS_OTHERS = new Set(["forbidden", "unauthenticated", "request_too_large"]);
+const NEEDS_OTHERS = new Set([
+  "forbidden",
+  "unauthenticated",
+  "request_too_large",
+  "quota_exceeded",
+]);
 
 /** Why a file was not taken. */
 export function problemOf(error: unknown): Problem {
@@ -84,11 +94,16 @@ export function problemOf(error: unknown): Problem {
   const told = passing ?? REFUSED[code];
   if (!told) {
     const what = "The service could not take it.";
-    return { what, next: "Try again.", detail: error.detail, canRetry: true };
+    return { what, next: "Try again.", detail: quotable(error), canRetry: true };
   }
   const [what, next] = told;
   const detail = WITH_FIGURES.has(code) ? error.detail : null;
   return { what, next, detail, canRetry: passing !== undefined || NEEDS_OTHERS.has(code) };
+}
+
+/** The service's own words, with the id of the call, by which its log is searched. */
+function quotable({ detail, requestId }: ApiError): string {
+  return requestId && !detail.includes(requestId) ? `${detail} (${requestId})` : detail;
 }
 
 /** A file that is not even begun. */

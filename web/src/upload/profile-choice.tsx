@@ -7,7 +7,7 @@ import { forbiddenModels, useReadiness } from "../api/readiness";
 import { Button } from "../ui/button";
 import { recall, remember } from "../ui/memory";
 import { ModelOffer } from "./model-offer";
-import { costOf, formatOf, listed, placeOf } from "./profile-words";
+import { costOf, formatOf, listed, placeOf, spentOf } from "./profile-words";
 
 const KEY = "stemset.upload.profile";
 
@@ -72,7 +72,7 @@ function Described({ profile, strategy }: { profile: Profile; strategy: Strategy
     <>
       <p className="quiet">
         Makes {listed(profile.stems)}, as {formatOf(profile.output)}. {placeOf(profile)}{" "}
-        {costOf(profile)}
+        {costOf(profile)} {spentOf(profile)}
       </p>
       {forbidden.length > 0 && (
         <p className="notice" data-kind="bad">

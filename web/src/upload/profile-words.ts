@@ -1,7 +1,7 @@
 /** Profiles in words. */
 
 import type { Profile } from "../api/client";
-import { wait } from "../ui/format";
+import { money, wait } from "../ui/format";
 
 const FORMATS: Record<Profile["output"]["format"], string> = {
   opus: "Opus files",
@@ -33,8 +33,24 @@ export function placeOf({ remote, waking_s }: Profile): string {
 }
 
 /** What it takes, from the newest jobs. */
-export function costOf({ realtime_factor }: Profile): string {
-  return realtime_factor === null
-    ? "How long that takes is known after the first job."
-    : `An hour of audio takes ${wait(realtime_factor * HOUR_S)}.`;
+export function costOf({ realtime_factor, price }: Profile): string {
+  if (realtime_factor === null) {
+    const and = price === null ? "" : " and costs";
+    return `How long that takes${and} is known after the first job.`;
+  }
+  const takes = `An hour of audio takes ${wait(realtime_factor * HOUR_S)}`;
+  if (price === null) return `${takes}.`;
+  const costs = money(realtime_factor * price.hour, price.currency);
+  const idles = money((price.idle_s * price.hour) / HOUR_S, price.currency);
+  const more = price.idle_s > 0 ? `, and up to ${idles} for idling afterwards` : "";
+  return `${takes} and costs about ${costs}${more}.`;
+}
+
+/** What was spent of what may be, null where no price is known. */
+export function spentOf({ price, spent, monthly_cap }: Profile): string | null {
+  if (price === null || spent === null) return null;
+  const soFar = money(spent, price.currency);
+  return monthly_cap === null
+    ? `This month it cost ${soFar}.`
+    : `This month it cost ${soFar} of ${money(monthly_cap, price.currency)}.`;
 }

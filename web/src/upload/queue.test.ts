@@ -53,6 +53,18 @@ test("a file is sent in parts, completed, and given to a job of its profile", as
   expect(service.count(/^PUT/)).toBe(3);
 });
 
+test("what ends an upload and what makes its job have one id, the upload's", async () => {
+  const content = text(1500);
+  await queue.add([chosen("take.wav", content)]);
+  await item(({ stage }) => stage === "given");
+
+  const [uploadId = ""] = service.uploads.keys();
+  expect(Object.fromEntries(service.traces)).toEqual({
+    [`POST /api/uploads/${uploadId}/complete`]: uploadId,
+    [`POST /api/recordings/${sha256(content)}/process`]: uploadId,
+  });
+});
+
 test("a few files are sent at once, a few parts of each, the others wait", async () => {
   service.hold = (call) =>
     call.startsWith("PUT") ? new Promise((go) => setTimeout(go, 20)) : null;

@@ -1,6 +1,11 @@
-/** The service's calls that uploads make. */
+/**
+ * The service's calls that uploads make.
+ *
+ * What ends an upload and what makes its job carry the upload's id: it is in the logs of the
+ * service, the worker and its computing process.
+ */
 
-import { answered, api, type Upload } from "../api/client";
+import { answered, api, named, type Upload } from "../api/client";
 import { processRecording } from "../api/processing";
 
 export interface Announced {
@@ -51,7 +56,11 @@ export async function addressOf(
 /** End an upload: the service hashes it and looks at it, which takes a while. */
 export function complete(uploadId: string, etags: Record<string, string>): Promise<Upload> {
   return answered(
-    api.POST("/api/uploads/{upload_id}/complete", { params: path(uploadId), body: { etags } }),
+    api.POST("/api/uploads/{upload_id}/complete", {
+      params: path(uploadId),
+      body: { etags },
+      headers: named(uploadId),
+    }),
   );
 }
 
@@ -60,10 +69,10 @@ export function abort(uploadId: string): Promise<unknown> {
 }
 
 /** Have the recording of an upload that is complete worked on. */
-export function process({ recording_id, profile_name }: Upload) {
+export function process({ recording_id, profile_name, upload_id }: Upload) {
   if (recording_id === null)
     throw new Error("The service completed an upload without a recording.");
-  return processRecording(recording_id, profile_name);
+  return processRecording(recording_id, profile_name, upload_id);
 }
 
 function path(uploadId: string) {

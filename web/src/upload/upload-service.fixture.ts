@@ -26,6 +26,8 @@ export interface Refusal {
 export class UploadService {
   /** Calls that came, as `PUT /api/uploads/1/parts/2`. */
   readonly calls: string[] = [];
+  /** The ids that calls came with, by call. */
+  readonly traces = new Map<string, string>();
   /** SHA-256 that a job was made of, and its profile. */
   readonly jobs: { sha256: string; profile: string }[] = [];
   readonly uploads = new Map<string, Kept>();
@@ -71,6 +73,8 @@ export class UploadService {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const call = `${request.method} ${request.url}`;
     this.calls.push(call);
+    const trace = request.headers["x-request-id"];
+    if (typeof trace === "string") this.traces.set(call, trace);
     const isPart = call.startsWith("PUT");
     if (isPart) this.underWay += 1;
     this.partsAtOnce = Math.max(this.partsAtOnce, this.underWay);

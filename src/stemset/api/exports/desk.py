@@ -117,16 +117,18 @@ class Exports:
         return making
 
     async def _make(self, making: Making) -> None:
-        export_id = making.wanted.export_id
+        export_id, output_id = making.wanted.export_id, making.wanted.output_id
         try:
-            async with self._slots:
-                await making.run(self._service, self.shelf, _UNASKED_S)
+            # From its first moment on the shelf says which output is in use (``outputs_in_use``).
+            with shelf.making(self.shelf, export_id, output_id) as part:
+                async with self._slots:
+                    await making.run(self._service, self.shelf, part, _UNASKED_S)
         except StemsetError as error:
             making.fail(error)
             _log.error("Export failed", export_id=export_id, code=error.code, detail=str(error))
             self._forget_failures()
         else:
-            _log.info("Export made", export_id=export_id, output_id=making.wanted.output_id)
+            _log.info("Export made", export_id=export_id, output_id=output_id)
         finally:
             if making.state is not ExportState.ERROR and self._making.get(export_id) is making:
                 del self._making[export_id]

@@ -92,12 +92,13 @@ class Making:
         """It cannot be made."""
         self.state, self.error = ExportState.ERROR, error
 
-    async def run(self, service: Service, folder: Path, unasked_s: float) -> None:
+    async def run(self, service: Service, folder: Path, part: Path, unasked_s: float) -> None:
         """Make it.
 
         Args:
             service: What routes have.
             folder: The shelf.
+            part: The folder on it to make it in.
             unasked_s: It is given up when nobody asked for it for so long.
 
         Raises:
@@ -105,11 +106,10 @@ class Making:
             asyncio.CancelledError: Nobody wants it any more.
         """
         self.state, self._began_s = ExportState.RUNNING, time.monotonic()
-        with shelf.making(folder, self.wanted.export_id) as part:
-            check_space(folder, self.wanted.estimated_bytes)
-            stems = await self._fetch(service, part)
-            made = await self._mix(service, stems, part / "mix", unasked_s)
-            await service.threads.run(self._put, folder, part, made)
+        check_space(folder, self.wanted.estimated_bytes)
+        stems = await self._fetch(service, part)
+        made = await self._mix(service, stems, part / "mix", unasked_s)
+        await service.threads.run(self._put, folder, part, made)
 
     def _put(self, folder: Path, part: Path, made: Mapping[str, Any]) -> None:
         """Put the file on the shelf."""

@@ -4,6 +4,7 @@
 <scratch>/exports/<export_id>/mix.mp3        the file
                              /export.json    what it is
          /exports/.<export_id>-<random>/     one in the making, or what a killed process left
+                                       /output  id of the output that it is made of
 ```
 """
 
@@ -22,6 +23,7 @@ from stemset.audio.files import writing
 KEPT_FOR = timedelta(days=1)
 
 _FACTS = "export.json"
+_OUTPUT = "output"
 _UNTOUCHED_S = 3600.0
 """Another process of ours may be at work on a folder younger than this."""
 
@@ -80,14 +82,24 @@ def all_finished(shelf: Path) -> Iterator[Finished]:
             yield finished
 
 
+def outputs_in_use(shelf: Path) -> Collection[str]:
+    """Ids of the outputs that exports are, or were, made of: finished ones, and all others."""
+    ids = {finished.output_id for finished in all_finished(shelf)}
+    for file in shelf.glob(f".*-*/{_OUTPUT}"):
+        with suppress(FileNotFoundError):
+            ids.add(file.read_text("utf-8"))
+    return ids
+
+
 @contextmanager
-def making(shelf: Path, export_id: str) -> Iterator[Path]:
+def making(shelf: Path, export_id: str, output_id: str) -> Iterator[Path]:
     """A folder to make an export in; whatever is left in it at the end is removed."""
     part = shelf / f".{export_id}-{secrets.token_hex(4)}"
-    with writing(shelf):
-        part.mkdir(parents=True)
     _in_use.add(part)
     try:
+        with writing(shelf):
+            part.mkdir(parents=True)
+            (part / _OUTPUT).write_text(output_id, "utf-8")
         yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)

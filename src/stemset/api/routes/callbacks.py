@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from stemset.api import metrics
 from stemset.api.doors import Door, door_of
 from stemset.api.errors import errors
 from stemset.api.routes.jobs import JobId
@@ -76,6 +77,7 @@ async def call_back(service: ServiceOf, job_id: JobId, request: Request) -> Resp
     report = parse_report(body)
     if report.job_id != job_id:
         raise InvalidOrder(f"The report is of job {report.job_id}, not {job_id}.")
+    metrics.CALLBACKS.labels(report.status).inc()
     with bind(job_id=job_id, attempt=report.attempt):
         await take_hint(service.database, service.store, service.threads, report)
     return Response(status_code=204)

@@ -1,16 +1,16 @@
 """Whether the service lives, whether it can work, and what it counts."""
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from sqlalchemy import text
 
 from stemset import __version__
 from stemset.api._exposition import exposition
-from stemset.api.access import Reader
+from stemset.api.access import MetricsReader
 from stemset.api.errors import errors
 from stemset.api.service import ServiceOf
 from stemset.errors import DatabaseError, DatabaseUnavailable
+from stemset.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
 
@@ -62,6 +62,9 @@ async def readyz(service: ServiceOf) -> Ready:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(service: ServiceOf, _caller: Reader) -> Response:
-    """Give what the service counts, for Prometheus."""
-    return Response(await exposition(service.database), media_type=CONTENT_TYPE_LATEST)
+async def metrics(service: ServiceOf, _: MetricsReader) -> Response:
+    """Give what the service counts, for Prometheus.
+
+    Besides a caller that may look, whoever holds ``STEMSET_METRICS_TOKEN`` may ask.
+    """
+    return Response(await exposition(service), media_type=CONTENT_TYPE)

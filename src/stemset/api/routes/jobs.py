@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from stemset.api.access import Reader, Writer
 from stemset.api.errors import errors
 from stemset.api.job_views import JobStatus, JobView, job_status, job_views
+from stemset.api.quotas import job_refusal
 from stemset.api.service import ServiceOf
 from stemset.errors import (
     Forbidden,
@@ -17,12 +18,15 @@ from stemset.errors import (
     JobOpen,
     NotUploaded,
     OutputNameTaken,
+    QuotaExceeded,
 )
 from stemset.jobs import job_lists, ledger
 from stemset.jobs.caller import Caller
 from stemset.jobs.job import Job, State
+from stemset.telemetry import bound, get_logger
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+_log = get_logger("api")
 
 JobId = Annotated[str, Path(min_length=1, max_length=64)]
 
@@ -102,14 +106,26 @@ async def cancel_job(service: ServiceOf, caller: Writer, job_id: JobId) -> JobVi
 @router.post(
     "/{job_id}/retry",
     operation_id="retry_job",
-    responses=errors(JobNotFound, JobOpen, JobComplete, NotUploaded, OutputNameTaken, Forbidden),
+    responses=errors(
+        JobNotFound,
+        JobOpen,
+        JobComplete,
+        NotUploaded,
+        OutputNameTaken,
+        QuotaExceeded,
+        Forbidden,
+    ),
 )
 async def retry_job(service: ServiceOf, caller: Writer, job_id: JobId) -> JobView:
     """Make a new job of one that failed or was cancelled; asked again, the same one."""
     async with service.database.transaction() as connection:
-        _visible(await ledger.get(connection, job_id), caller)
-        job = await ledger.retry(connection, job_id, caller.id)
+        failed = _visible(await ledger.get(connection, job_id), caller)
+        refusal = await job_refusal(service, connection, failed.profile)
+        if refusal is not None and not await ledger.is_retried(connection, job_id):
+            raise refusal
+        job = await ledger.retry(connection, job_id, caller.id, bound("request_id"))
         (view,) = await job_views(connection, [job])
+    _log.info(f"Job {job.id} accepted", job_id=job.id, retry_of=job_id, profile=job.profile)
     return view
 
 

@@ -1,12 +1,15 @@
 """Starting jobs: ``POST /api/process``, as pages and scripts have always called it, and anew."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.api.access import Writer
 from stemset.api.errors import errors
+from stemset.api.quotas import job_refusal
 from stemset.api.routes.recordings import RecordingId
 from stemset.api.service import Service, ServiceOf
 from stemset.catalogue.fingerprint import OutputChoice, fingerprint
@@ -16,6 +19,7 @@ from stemset.errors import (
     InvalidKey,
     NotUploaded,
     OutputNameTaken,
+    QuotaExceeded,
     RecordingNotFound,
     UnknownProfile,
 )
@@ -25,7 +29,7 @@ from stemset.jobs.job import Job, Request
 from stemset.jobs.recordings import Recording
 from stemset.jobs.uploads import Upload
 from stemset.storage.keys import SHORT_SHA256, output_name, output_prefix
-from stemset.telemetry import crash_point, get_logger
+from stemset.telemetry import bound, crash_point, get_logger
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 _log = get_logger("api")
@@ -89,7 +93,7 @@ _LINKS: dict[int | str, dict[str, Any]] = {
         }
     }
 }
-_REFUSALS = (UnknownProfile, NotUploaded, OutputNameTaken, InvalidKey, Forbidden)
+_REFUSALS = (UnknownProfile, NotUploaded, OutputNameTaken, QuotaExceeded, InvalidKey, Forbidden)
 
 
 @router.post("/process", operation_id="process", responses={**_LINKS, **errors(*_REFUSALS)})
@@ -103,10 +107,10 @@ async def process(service: ServiceOf, caller: Writer, wanted: ProcessRequest) ->
     async with service.database.transaction() as connection:
         upload = await uploads.newest(connection, caller.id, wanted.filename)
         made = _requests(service, caller, profile, upload, wanted.output_name)
-        job, is_new = await ledger.accept_first(connection, made)
+        job, is_new = await _accept(service, connection, made)
         crash_point("api:before-commit")
     crash_point("api:after-commit")
-    return _accepted(job, is_new=is_new)
+    return _accepted(job, is_new=is_new, upload_id=upload.id)
 
 
 @router.post(
@@ -127,13 +131,30 @@ async def process_recording(
         if recording.input_key is None:
             raise NotUploaded(f"Only stems of {recording.name!r} are here. Upload it again.")
         made = _requests(service, caller, profile, recording, wanted.output_name)
-        job, is_new = await ledger.accept_first(connection, made)
+        job, is_new = await _accept(service, connection, made)
     return _accepted(job, is_new=is_new)
 
 
-def _accepted(job: Job, *, is_new: bool) -> ProcessAccepted:
-    if is_new:
-        _log.info(f"Job {job.id} accepted", job_id=job.id, profile=job.profile)
+async def _accept(
+    service: Service, connection: AsyncConnection, made: Sequence[Request]
+) -> tuple[Job, bool]:
+    """Take a job, if its profile has room for what it makes, or find the one that was taken."""
+    refusal = await job_refusal(service, connection, made[0].profile)
+    job, is_new = await ledger.accept_first(connection, made)
+    if refusal is not None and is_new:
+        raise refusal
+    return job, is_new
+
+
+def _accepted(job: Job, *, is_new: bool, upload_id: str | None = None) -> ProcessAccepted:
+    _log.info(
+        f"Job {job.id} accepted" if is_new else f"Job {job.id} was asked for again",
+        job_id=job.id,
+        profile=job.profile,
+        queue=job.queue,
+        sha256=job.sha256,
+        upload_id=upload_id,
+    )
     return ProcessAccepted(job_id=job.id, output_name=job.output_name, created=is_new)
 
 
@@ -175,4 +196,5 @@ def _request(
         fingerprint=fingerprint(strategy, choice),
         queue=service.queue_of(profile),
         owner=caller.id,
+        request_id=bound("request_id"),
     )

@@ -1,18 +1,22 @@
 """What can be asked for: profiles and strategies, as they are configured."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.api.access import Reader
+from stemset.api.cost_views import PriceAnswer
 from stemset.api.service import ServiceOf
 from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.entries import find, is_allowed
 from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.strategies import BUILT_IN, Node
 from stemset.config import Profile, Settings
-from stemset.jobs import pace
+from stemset.dispatch.cost import Rate
+from stemset.jobs import costs, pace
 from stemset.jobs.caller import Caller
 from stemset.jobs.job import Queue
 from stemset.jobs.pace import Work
@@ -44,6 +48,15 @@ class ProfileAnswer(BaseModel):
         description="Seconds that the worker takes to wake, as it took lately; null if it has not "
         "been asleep, or the profile needs none."
     )
+    price: PriceAnswer | None = Field(
+        description="What its jobs are computed for; null where no price is configured."
+    )
+    spent: float | None = Field(
+        description="What its orders of this month (UTC) cost so far; null without a price."
+    )
+    monthly_cap: float | None = Field(
+        description="What they may cost in a month; jobs beyond it are held. Null for any amount."
+    )
 
 
 class ModelAnswer(BaseModel):
@@ -70,9 +83,11 @@ async def list_profiles(service: ServiceOf, caller: Reader) -> list[ProfileAnswe
     """List the profiles that the caller may use."""
     seen = _seen(service.settings, caller)
     works = [Work(profile.strategy, service.queue_of(profile)) for profile in seen]
+    rates = [service.rates.get(work.queue) for work in works]
     async with service.database.reading() as connection:
         factors = await pace.realtime_factors(connection)
         waking_s = await pace.waking_s(connection)
+        spent = await _spent(connection, rates)
     return [
         ProfileAnswer(
             name=profile.name,
@@ -82,8 +97,11 @@ async def list_profiles(service: ServiceOf, caller: Reader) -> list[ProfileAnswe
             output=OutputAnswer(**profile.output.model_dump()),
             realtime_factor=factors.get(work),
             waking_s=waking_s if work.queue is Queue.WORKER else None,
+            price=rate and PriceAnswer.of(rate),
+            spent=rate and spent.get(profile.name, 0.0),
+            monthly_cap=profile.monthly_cap,
         )
-        for profile, work in zip(seen, works, strict=True)
+        for profile, work, rate in zip(seen, works, rates, strict=True)
     ]
 
 
@@ -98,6 +116,13 @@ async def list_strategies(service: ServiceOf, caller: Reader) -> list[StrategyAn
         for name, tree in known.items()
         if caller.profiles is None or name in used
     ]
+
+
+async def _spent(connection: AsyncConnection, rates: Sequence[Rate | None]) -> Mapping[str, float]:
+    """What profiles spent this month: their prices are all in one currency."""
+    for rate in filter(None, rates):
+        return await costs.amounts_of_month(connection, rate.currency)
+    return {}
 
 
 def _seen(settings: Settings, caller: Caller) -> list[Profile]:

@@ -30,6 +30,7 @@ from stemset.errors import (
     NoAudioTrack,
     NoSpace,
     NotAudio,
+    QuotaExceeded,
     RecordingTooLong,
     ServiceBusy,
     StorageUnavailable,
@@ -91,7 +92,13 @@ _PART: dict[str, Any] = {
     operation_id="upload",
     openapi_extra=_FORM,
     responses=errors(
-        UnknownProfile, Forbidden, UploadTooLarge, UploadStalled, *_NO_RECORDING, *_NOT_NOW
+        UnknownProfile,
+        Forbidden,
+        QuotaExceeded,
+        UploadTooLarge,
+        UploadStalled,
+        *_NO_RECORDING,
+        *_NOT_NOW,
     ),
 )
 async def upload(desk: DeskOf, caller: Writer, request: Request) -> Uploaded:
@@ -106,7 +113,9 @@ async def upload(desk: DeskOf, caller: Writer, request: Request) -> Uploaded:
 @router.post(
     "/uploads",
     operation_id="begin_upload",
-    responses=errors(UnknownProfile, Forbidden, UploadTooLarge, InputEmpty, *_NOT_NOW),
+    responses=errors(
+        UnknownProfile, Forbidden, QuotaExceeded, UploadTooLarge, InputEmpty, *_NOT_NOW
+    ),
 )
 async def begin_upload(desk: DeskOf, caller: Writer, wanted: UploadRequest) -> UploadAnswer:
     """Begin an upload in parts, or go on with one.

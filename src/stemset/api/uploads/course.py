@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stemset.api.quotas import check_upload
 from stemset.api.uploads import direct, presigned
 from stemset.api.uploads.desk import Desk
 from stemset.api.uploads.division import count_of
 from stemset.api.uploads.keeping import check_size, known_again, proven, settle
+from stemset.api.uploads.kept import note_kept
 from stemset.dispatch.inputs import claim_place
 from stemset.errors import UploadMismatch
 from stemset.jobs import recordings, uploads
@@ -46,6 +48,7 @@ async def begin(desk: Desk, caller: Caller, announced: Announced) -> Upload:
         UploadTooLarge, InputEmpty: Its length is none that is accepted.
         UnknownProfile, Forbidden: The profile is none, or not the caller's.
         ServiceBusy: The caller has too many uploads open.
+        QuotaExceeded: The profile has no room for it.
         NoSpace: There is no room for it.
     """
     check_size(desk, announced.size_bytes)
@@ -56,6 +59,8 @@ async def begin(desk: Desk, caller: Caller, announced: Announced) -> Upload:
         wanted = replace(wanted, input_key=await _claimed(desk, wanted))
     async with desk.service.database.transaction() as connection:
         upload = await uploads.begin(connection, wanted)
+        if upload.id == wanted.id:  # else room for it was found before
+            await check_upload(desk.service, connection, upload.profile)
     async with desk.alone_with(upload.id):
         way = presigned if upload.method is Method.PRESIGNED else direct
         return await seen(desk, await way.open_for(desk, await look_up(desk, caller, upload.id)))
@@ -109,11 +114,14 @@ async def complete(
         if upload.state is UploadState.COMPLETE:
             if sha256 not in {None, upload.sha256}:
                 raise UploadMismatch(f"The upload has the SHA-256 {upload.sha256}, not {sha256}.")
-        elif upload.method is Method.PRESIGNED:
+            return await seen(desk, upload)
+        if upload.method is Method.PRESIGNED:
             await presigned.complete(desk, upload, sha256, etags)
         else:
             await direct.complete(desk, upload, sha256)
-        return await seen(desk, await look_up(desk, caller, upload_id))
+        done = await look_up(desk, caller, upload_id)
+        note_kept(done)
+        return await seen(desk, done)
 
 
 async def abort(desk: Desk, caller: Caller, upload_id: str) -> None:
@@ -160,6 +168,7 @@ async def _at_once(desk: Desk, wanted: Wanted, known: Recording) -> Upload:
         wanted = replace(wanted, input_key=known.input_key)
         upload = await uploads.add_complete(connection, wanted)
         await recordings.note(connection, found)
+    note_kept(upload)
     return await seen(desk, upload)
 
 

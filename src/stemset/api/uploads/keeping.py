@@ -14,9 +14,6 @@ from stemset.errors import InputEmpty, InputError, ObjectNotFound, UploadTooLarg
 from stemset.jobs import recordings, removal
 from stemset.jobs.recordings import Found, Recording
 from stemset.storage.placing import place
-from stemset.telemetry import get_logger
-
-_log = get_logger("api")
 
 PROBE_CPU_S = 20
 """A header takes 0.12 CPU-seconds with the start of its process; a hostile one takes no more."""
@@ -75,7 +72,6 @@ async def keep(
         found = await _stored(desk, file)
         async with desk.service.database.transaction() as connection:
             await recordings.note(connection, found)
-    _log.info("Upload kept", filename=file.filename, sha256=file.sha256, key=found.input_key)
 
 
 async def settle(desk: Desk, sha256: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from stemset.api.quotas import check_upload
 from stemset.api.uploads.body import announced_length, blocks
 from stemset.api.uploads.desk import Desk
 from stemset.api.uploads.form import PROFILE, Form
-from stemset.api.uploads.keeping import Arrived, check_size, keep
+from stemset.api.uploads.keeping import Arrived, check_size, keep, proven
+from stemset.api.uploads.kept import note_kept
 from stemset.api.uploads.spool import check_space, fill, spooling
 from stemset.errors import UploadTooLarge
 from stemset.jobs import uploads
@@ -26,7 +28,7 @@ async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
     Raises:
         RequestValidationError: It is no such form.
         UnknownProfile, Forbidden: The profile is none, or not the caller's.
-        UploadTooLarge, UploadStalled, ServiceBusy, NoSpace: As they say.
+        UploadTooLarge, UploadStalled, ServiceBusy, NoSpace, QuotaExceeded: As they say.
         InputError: The file is no recording.
     """
     form = Form(request.headers.get("content-type", ""))
@@ -38,6 +40,8 @@ async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
             filename = shown_name(form.end())
             profile = desk.profile_for(caller, form.fields.get(PROFILE))
             check_size(desk, spool.bytes)
+            if await proven(desk, spool.sha256, spool.bytes) is None:
+                await _check_quota(desk, profile, spool.bytes)
             await desk.service.threads.run(spool.sync)
             file = Arrived(
                 spool.path, spool.sha256, spool.bytes, filename, profile, owner=caller.id
@@ -62,6 +66,7 @@ async def _kept(desk: Desk, upload_id: str, file: Arrived) -> Upload:
         noted.append(await uploads.add_complete(connection, wanted))
 
     await keep(desk, file, note)
+    note_kept(noted[-1])
     return noted[-1]
 
 
@@ -76,12 +81,18 @@ async def _file_in(
         for piece in form.feed(block):
             came += len(piece)
             if came == len(piece) and PROFILE in form.before_file:
-                desk.profile_for(caller, form.before_file[PROFILE])
+                profile = desk.profile_for(caller, form.before_file[PROFILE])
+                await _check_quota(desk, profile, 0)
             if came > limit:
                 check_size(desk, came)
             yield piece
         if in_all > limit + _FORM_OVERHEAD_BYTES:
             raise UploadTooLarge(f"The form is longer than its file may be, {limit:,} bytes.")
+
+
+async def _check_quota(desk: Desk, profile: str, size_bytes: int) -> None:
+    async with desk.service.database.transaction() as connection:
+        await check_upload(desk.service, connection, profile, size_bytes)
 
 
 def _check_announced(desk: Desk, request: Request) -> None:

@@ -35,6 +35,7 @@ class Attempts:
         first: int,
         *,
         on_progress: OnProgress,
+        on_report: Callable[[Report], None],
         on_ordered: Callable[[int], None],
     ) -> None:
         """Set up; nothing is ordered yet.
@@ -45,12 +46,14 @@ class Attempts:
             threads: Threads for what blocks.
             first: Number of the attempt to begin with.
             on_progress: Told how far the worker is.
+            on_report: Told what it says.
             on_ordered: Told the number of each attempt.
         """
         self._wish = wish
         self._connection = connection
         self._threads = threads
         self._on_progress = on_progress
+        self._on_report = on_report
         self._on_ordered = on_ordered
         self._budget = Budget()
         self._next_number = first
@@ -84,5 +87,6 @@ class Attempts:
         return attempt_folder(wish.profile, wish.output_name, wish.job_id, number)
 
     def _pass_on(self, report: Report) -> None:
+        self._on_report(report)
         if report.phase is not None:
             self._on_progress(RemoteProgress(_PHASES[report.phase], report.progress, report.eta_s))

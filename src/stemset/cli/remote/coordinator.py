@@ -13,7 +13,7 @@ stands in the bucket is fetched even then.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from stemset.audio.decode import probe
@@ -25,12 +25,15 @@ from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.failures import advised, ends_the_batch, spares_what_stands
 from stemset.cli.remote.meter import Meter
 from stemset.cli.remote.results import fetch, total_bytes
+from stemset.cli.remote.spending import Spending
 from stemset.cli.remote.survey import RemoteJob, job_id_of, name_job
-from stemset.cli.report import Report
+from stemset.cli.report import Report, Spent
+from stemset.dispatch.cost import Cost
 from stemset.dispatch.inputs import upload
 from stemset.dispatch.standing import Whole, publish_once
 from stemset.dispatch.threads import Threads
 from stemset.errors import InputChanged, StemsetError
+from stemset.orders.messages import Report as WorkerReport
 from stemset.telemetry import crash_point
 
 _AHEAD = 2
@@ -52,6 +55,7 @@ class Coordinator:
         report: Report,
         connection: RemoteConnection,
         threads: Threads,
+        spending: Spending | None = None,
     ) -> None:
         """Set up; nothing is begun."""
         self.at_worker: RemoteJob | None = None
@@ -60,6 +64,7 @@ class Coordinator:
         self._connection = connection
         self._store = connection.store
         self._threads = threads
+        self._spending = spending
         self._tally = Tally()
         self._job_ids: dict[Path, str] = {}
         self._end: StemsetError | None = None
@@ -80,7 +85,8 @@ class Coordinator:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._connection.runner.close()
-        self._report.end(self._tally.done, len(self._tally.failures))
+        spent = self._spending and Spent(self._spending.total, self._spending.rate)
+        self._report.end(self._tally.done, len(self._tally.failures), spent)
         return exit_code(self._end) if self._end else self._tally.exit_code()
 
     async def _one(self, path: Path) -> None:
@@ -97,7 +103,7 @@ class Coordinator:
         else:
             self._tally.done += 1
 
-    async def _until_whole(self, path: Path) -> tuple[RemoteJob, Whole] | None:
+    async def _until_whole(self, path: Path) -> tuple[RemoteJob, Whole, Cost | None] | None:
         """Have a recording's stems in the bucket; None if there is nothing to do."""
         async with self._preparing:
             wanted = await self._threads.run(self._survey, path)
@@ -111,10 +117,12 @@ class Coordinator:
                 whole := await self._threads.run(wanted.find_standing, self._store)
             ):
                 self._report.found(wanted.job, wanted.job_id, whole.folder.name)
-                return wanted, whole
+                return wanted, whole, None
+            if self._spending is not None:  # before the worker is woken for it
+                self._spending.check_cap(wanted.work)
             key = await self._place(wanted)
         async with self._working:
-            return wanted, await self._order(wanted, key, first)
+            return wanted, *await self._order(wanted, key, first)
 
     def _survey(self, path: Path) -> RemoteJob | None:
         recording = look_at(self._batch, path, self._report, self._tally)
@@ -152,9 +160,23 @@ class Coordinator:
                 meter,
             )
 
-    async def _order(self, wanted: RemoteJob, key: str, first: int) -> Whole:
-        """Have the worker make the stems, beginning with this attempt."""
+    async def _order(self, wanted: RemoteJob, key: str, first: int) -> tuple[Whole, Cost | None]:
+        """Have the worker make the stems, beginning with this attempt. Returns their cost, too."""
         self._stop_waking()  # from here on the runner does it
+        if self._spending is None:
+            return await self._until_made(wanted, key, first, on_report=lambda _: None), None
+        self._spending.check_cap(wanted.work)
+        self._spending.ask()
+        cost = None
+        try:
+            whole = await self._until_made(wanted, key, first, on_report=self._spending.hear)
+        finally:
+            cost = self._spending.end(wanted.work)
+        return whole, cost
+
+    async def _until_made(
+        self, wanted: RemoteJob, key: str, first: int, *, on_report: Callable[[WorkerReport], None]
+    ) -> Whole:
         with self._report.progress(wanted.job, wanted.job_id) as show:
 
             def on_progress(progress: Progress) -> None:
@@ -168,6 +190,7 @@ class Coordinator:
                 self._threads,
                 first,
                 on_progress=on_progress,
+                on_report=on_report,
                 on_ordered=lambda n: self._report.ordered(wanted.job, wanted.job_id, n),
             )
             try:
@@ -179,7 +202,7 @@ class Coordinator:
             finally:
                 self.at_worker = None
 
-    async def _bring(self, wanted: RemoteJob, whole: Whole) -> None:
+    async def _bring(self, wanted: RemoteJob, whole: Whole, cost: Cost | None) -> None:
         """Publish stems that stand in the bucket, and fetch them."""
         self._bringing.add(asyncio.current_task())
         await self._threads.run(publish_once, self._store, whole)
@@ -193,7 +216,7 @@ class Coordinator:
                     ),
                     meter,
                 )
-            self._report.complete(wanted.job, metadata, wanted.job_id)
+            self._report.complete(wanted.job, metadata, wanted.job_id, cost)
 
     def _fail(self, path: Path, error: StemsetError) -> None:
         told = advised(error, self._connection.worker_url, self._connection.bucket)
@@ -221,6 +244,8 @@ class Coordinator:
     def _wake(self) -> None:
         """Begin to wake the worker, once in a run."""
         if self._waking is None:
+            if self._spending is not None:
+                self._spending.ask()
             self._waking = asyncio.ensure_future(self._connection.wake())
 
     def _stop_waking(self) -> None:

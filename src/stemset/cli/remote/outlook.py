@@ -8,19 +8,24 @@ from stemset.cli.batch import Batch, Tally, look_at, plan
 from stemset.cli.exit_codes import ExitCode, exit_code
 from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.failures import advised, ends_the_batch
+from stemset.cli.remote.spending import Spending
 from stemset.cli.remote.survey import name_job
 from stemset.cli.report import Outlook, Report
 from stemset.errors import StemsetError
 
 
 def foresee(
-    batch: Batch, paths: Iterable[Path], report: Report, connection: RemoteConnection
+    batch: Batch,
+    paths: Iterable[Path],
+    report: Report,
+    connection: RemoteConnection,
+    spending: Spending | None = None,
 ) -> ExitCode:
     """Say what would be done. Returns the exit code."""
     tally = Tally()
     for path in paths:
         try:
-            _foresee_one(batch, path, report, connection, tally)
+            _foresee_one(batch, path, report, connection, tally=tally, spending=spending)
             tally.done += 1
         except StemsetError as error:
             report.failed(path, advised(error, connection.worker_url, connection.bucket))
@@ -37,7 +42,9 @@ def _foresee_one(
     path: Path,
     report: Report,
     connection: RemoteConnection,
+    *,
     tally: Tally,
+    spending: Spending | None,
 ) -> None:
     recording = look_at(batch, path, report, tally)
     if recording is None:
@@ -47,6 +54,12 @@ def _foresee_one(
     place = wanted.find_place(store)
     stands = not batch.force and wanted.find_standing(store) is not None
     attempt = None if stands else wanted.attempt_to_order(store)
-    report.foreseen(
-        wanted.job, wanted.job_id, Outlook(key=place.key, upload=not place.stands, attempt=attempt)
+    costs = spending if attempt is not None else None
+    outlook = Outlook(
+        key=place.key,
+        upload=not place.stands,
+        attempt=attempt,
+        expected=costs and costs.expected(wanted.work),
+        currency=costs and costs.rate.currency,
     )
+    report.foreseen(wanted.job, wanted.job_id, outlook)

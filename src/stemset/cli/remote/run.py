@@ -15,6 +15,7 @@ from stemset.cli.human_report import SHORT_ID, shown
 from stemset.cli.remote.connection import RemoteConnection
 from stemset.cli.remote.coordinator import Coordinator
 from stemset.cli.remote.outlook import foresee
+from stemset.cli.remote.spending import Spending
 from stemset.cli.remote.survey import RemoteJob
 from stemset.cli.report import Report
 from stemset.dispatch.threads import Threads
@@ -28,6 +29,7 @@ def run_remote(
     paths: Iterable[Path],
     report: Report,
     connect: Callable[[], RemoteConnection],
+    spending: Spending | None = None,
 ) -> ExitCode:
     """Have recordings separated by the worker, and fetch their stems.
 
@@ -36,6 +38,7 @@ def run_remote(
         paths: The recordings.
         report: Where it is told what happens.
         connect: Opens the ways to the bucket and the worker.
+        spending: Counts what it costs, None if that is not known.
 
     Returns:
         The exit code.
@@ -46,12 +49,12 @@ def run_remote(
     """
     check_licences(batch)
     if batch.dry_run:
-        return foresee(batch, paths, report, connect())
+        return foresee(batch, paths, report, connect(), spending)
     threads = Threads()
     interrupted: list[RemoteJob | None] = []
 
     async def run() -> ExitCode:
-        coordinator = Coordinator(batch, report, connect(), threads)
+        coordinator = Coordinator(batch, report, connect(), threads, spending)
         with _on_signal(lambda: interrupted.append(coordinator.at_worker)):
             return await coordinator.run(paths)
 

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, replace
 
 from stemset.catalogue.fingerprint import OutputChoice
+from stemset.cli.remote.spending import Work
 from stemset.dispatch.inputs import Place, claim_place, find_place
 from stemset.dispatch.standing import (
     Whole,
@@ -34,6 +35,11 @@ class RemoteJob:
     job: Job
     profile: str
     job_id: str
+
+    @property
+    def work(self) -> Work:
+        """What its orders are for."""
+        return Work(self.job_id, self.job.strategy_name, self.job.source.duration_s)
 
     def find_standing(self, store: Store) -> Whole | None:
         """Find whole stems of this recording with this fingerprint, the published ones first."""
