@@ -1,4 +1,4 @@
-"""The image as ``scripts/image`` builds and runs it, seen from outside."""
+"""An image as ``scripts/image`` builds and runs it, seen from outside."""
 
 import json
 import os
@@ -21,6 +21,36 @@ PIP_SETTING = "of-the-builder.invalid"
 _BUILD_WITHIN_S = 900
 _RUN_WITHIN_S = 60
 _WAIT_S = 30.0
+
+# Runs in the container and prints what it sees there.
+_PROBE = """
+import json, os, shutil, sys
+written, traces, compiled = [], [], []
+skipped = ("/proc", "/sys", "/dev")
+for folder, folders, files in os.walk("/"):
+    if folder.startswith(skipped):
+        folders.clear()
+        continue
+    if os.access(folder, os.W_OK):
+        written.append(folder)
+    for name in files:
+        path = os.path.join(folder, name)
+        if name == "pip.conf":
+            traces.append(path)
+        if os.path.isfile(path) and os.path.getsize(path) < 1 << 20 and os.access(path, os.R_OK):
+            with open(path, "rb") as file:
+                if sys.argv[1].encode() in file.read():
+                    traces.append(path)
+print(json.dumps({
+    "uid": os.getuid(),
+    "gid": os.getgid(),
+    "writable": written,
+    "traces": traces,
+    "builders": [name for name in ("gcc", "cc", "make", "pip", "uv", "curl") if shutil.which(name)],
+    "models": os.listdir("/app/models") if os.path.exists("/app/models") else [],
+    "packages": sorted(os.listdir(next(p for p in sys.path if p.endswith("site-packages")))),
+}))
+"""
 
 Result = TypeVar("Result")
 
@@ -63,6 +93,20 @@ class Image:
             "run", self.name, *named, "--entrypoint", "python3", "--", "-c", program, *arguments
         )
 
+    def facts(self) -> dict[str, Any]:
+        """Look around in it: as whom it runs, what it may write to, what it holds."""
+        return json.loads(self.python(_PROBE, PIP_SETTING))
+
+    def health(self, port: int) -> str:
+        """Run its health check in a container of its own; gives how it ended."""
+        program = self.configuration()["Healthcheck"]["Test"]
+        assert program[:4] == ["CMD", "python3", "-I", "-S"]
+        return self.python(
+            "import subprocess, sys; print(subprocess.run(sys.argv[1:], stderr=-3).returncode)",
+            *program[1:],
+            PORT=str(port),
+        ).strip()
+
     def configuration(self) -> dict[str, Any]:
         """Give its configuration: user, ports, health check."""
         found, _ = json.JSONDecoder().raw_decode(self.inspection().lstrip())
@@ -73,15 +117,30 @@ class Image:
         return script("inspect", self.name)
 
     @contextmanager
-    def worker(self, folder: Path, environment: Mapping[str, str]) -> Iterator["RunningWorker"]:
-        """Run it as it starts by itself; the log is in the folder."""
+    def running(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        mounted: Mapping[Path, str] | None = None,
+    ) -> Iterator["Container"]:
+        """Run it as it starts by itself; the log is in the folder.
+
+        Args:
+            folder: Where the log is written.
+            environment: What is set in it, beside its port and the secret.
+            mounted: Files of this machine, and where they are in it.
+        """
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         given = {"PORT": str(port), "STEMSET_WORKER_SECRET": SECRET, **environment}
         words = [word for pair in given.items() for word in ("-e", "=".join(pair))]
+        words += [
+            word for pair in (mounted or {}).items() for word in ("-v", "{}:{}".format(*pair))
+        ]
+        written = folder / f"{self.name.rpartition('/')[2]}.log"
         started_s = time.monotonic()
         with (
-            (folder / "worker.log").open("wb") as log,
+            written.open("wb") as log,
             subprocess.Popen(
                 [SCRIPT, "run", self.name, *words],
                 stdin=subprocess.DEVNULL,
@@ -89,15 +148,15 @@ class Image:
                 stderr=log,
             ) as process,
         ):
-            worker = RunningWorker(process, port, started_s, folder / "worker.log")
+            container = Container(process, port, started_s, written)
             try:
-                yield worker
+                yield container
             finally:
-                worker.end()
+                container.end()
 
 
 @dataclass(frozen=True)
-class RunningWorker:
+class Container:
     """A container that runs.
 
     Attributes:
@@ -117,7 +176,7 @@ class RunningWorker:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_ready(self) -> dict[str, Any]:
-        """Wait until it takes orders; gives what it says of itself."""
+        """Wait until it takes calls; gives what it says of itself."""
         return self._eventually(self._readiness)
 
     def stop(self) -> int:

@@ -1,8 +1,8 @@
 """The fields of Koyeb's API that a compose file may have, and no others.
 
 Source: the models ``CreateCompose`` to ``HTTPHealthCheck`` of Koyeb's own API client for Python,
-koyeb-sdk 1.5.5. The platform drops a field that it does not know; these models refuse it. What a
-worker has no use for (building from git, databases, volumes, files, network rules) is left out.
+koyeb-sdk 1.5.5. The platform drops a field that it does not know; these models refuse it. What the
+images have no use for (building from git, databases, volumes, network rules) is left out.
 """
 
 from typing import Annotated, Literal
@@ -99,6 +99,12 @@ class HealthCheck(Fields):
     tcp: TcpHealthCheck | None = None
 
 
+class ConfigFile(Fields):
+    path: StrictStr
+    permissions: Annotated[StrictStr, Field(pattern="^0[0-7]{3}$")]
+    content: StrictStr
+
+
 class Definition(Fields):
     name: StrictStr
     type: Literal["WEB", "WORKER"]
@@ -107,6 +113,7 @@ class Definition(Fields):
     instance_types: list[InstanceType]
     scalings: list[Scaling]
     env: list[Env]
+    config_files: list[ConfigFile] = []
     ports: list[PortOf]
     routes: list[Route]
     health_checks: list[HealthCheck]

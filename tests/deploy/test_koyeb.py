@@ -1,93 +1,110 @@
-"""The file for Koyeb: nothing in it that the platform would drop, and in step with the image."""
+"""The files for Koyeb: nothing in them that the platform would drop, in step with the images."""
 
 import base64
-import copy
-import json
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
-from koyeb_fields import Compose, Definition, Docker, Env
+from dockerfile import Target, target_of, targets
+from koyeb_fields import Compose, ConfigFile, Definition, Docker, Env
+from misspelling import misspelt
+from password_database import PasswordDatabase
 from pydantic import ValidationError
+from settings_read import unread
+from starting import started
 
 from stemset.config import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
-FILE = ROOT / ".koyeb" / "gpu-worker.yaml"
 GUIDE = ROOT / "docs" / "deployment.md"
-DOCKERFILE = ROOT / "Dockerfile"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
-# What whoever runs `koyeb compose` has in the environment.
+BUCKET_SECRETS = {"r2-access-key-id": "key", "r2-secret-access-key": "secret key"}
+WORKER_SECRET = {"stemset-worker-secret": base64.b64encode(bytes(32)).decode()}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A file for Koyeb, and what whoever runs ``koyeb compose`` has.
+
+    Attributes:
+        name: Its name, and its image's target.
+        deployer: The environment.
+        secrets: The platform's secrets.
+    """
+
+    name: str
+    deployer: dict[str, str]
+    secrets: dict[str, str]
+
+    @property
+    def file(self) -> Path:
+        return ROOT / ".koyeb" / f"{self.name}.yaml"
+
+    def text(self) -> str:
+        """Give the file as ``koyeb compose`` reads it: a name that is not set becomes nothing."""
+        return VARIABLE.sub(lambda match: self.deployer.get(match[1], ""), self.file.read_text())
+
+    def definition(self) -> Definition:
+        (service,) = Compose.model_validate(yaml.safe_load(self.text())).services
+        return service.definition
+
+    def settings(self, env: list[Env]) -> Settings:
+        """Load what the process loads from these variables."""
+        return load_settings(environ=self.environment(env))
+
+    def environment(self, env: list[Env]) -> dict[str, str]:
+        return {each.key: each.value or self.secrets[each.secret or ""] for each in env}
+
+    def commented_out(self) -> list[dict[str, Any]]:
+        """List the alternatives that stand in comments: ``# - {…}`` and ``# name: value``."""
+        pattern = r"^ +# (?:- (\{.*\})|([a-z_]+: \S+)\s+#.*)$"
+        found = re.findall(pattern, self.text(), flags=re.MULTILINE)
+        return [yaml.safe_load(item or line) for item, line in found]
+
+    def target(self) -> Target:
+        return targets()[self.name]
+
+
 DEPLOYER = {
     "STEMSET_REGISTRY": "registry.example.com/band",
     "R2_ACCOUNT_ID": "0123456789abcdef",
     "R2_BUCKET_NAME": "stemset-media",
 }
-SECRETS = {
-    "stemset-worker-secret": base64.b64encode(bytes(32)).decode(),
-    "r2-access-key-id": "key",
-    "r2-secret-access-key": "secret key",
-}
+WORKER = Service("gpu-worker", DEPLOYER, WORKER_SECRET | BUCKET_SECRETS)
+API = Service(
+    "api",
+    {
+        **DEPLOYER,
+        "GPU_WORKER_URL": "https://gpu-worker-you.koyeb.app",
+        "BACKEND_URL": "https://stemset.example.com",
+    },
+    {"stemset-database-url": "postgresql://stemset@db.example.com/stemset"}
+    | WORKER_SECRET
+    | BUCKET_SECRETS,
+)
 
 
-def text() -> str:
-    """Give the file as ``koyeb compose`` reads it: a name that is not set becomes nothing."""
-    return VARIABLE.sub(lambda match: DEPLOYER.get(match[1], ""), FILE.read_text("utf-8"))
+@pytest.fixture(params=[WORKER, API], ids=lambda service: service.name)
+def service(request: pytest.FixtureRequest) -> Service:
+    return request.param
 
 
 @pytest.fixture
-def written() -> dict[str, Any]:
-    return yaml.safe_load(text())
-
-
-@pytest.fixture
-def definition(written: dict[str, Any]) -> Definition:
-    (service,) = Compose.model_validate(written).services
-    return service.definition
-
-
-def worker_settings(env: list[Env]) -> Settings:
-    """Load what the worker loads from these variables."""
-    return load_settings(
-        environ={each.key: each.value or SECRETS[each.secret or ""] for each in env}
-    )
-
-
-def commented_out() -> list[dict[str, Any]]:
-    """List the alternatives that stand in comments: ``# - {…}`` and ``# name: value``."""
-    found = re.findall(r"^ +# (?:- (\{.*\})|([a-z_]+: \S+)\s+#.*)$", text(), flags=re.MULTILINE)
-    return [yaml.safe_load(item or line) for item, line in found]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """List the paths of all mappings below a value."""
-    if isinstance(value, dict):
-        yield path
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items:
-        if isinstance(item, dict | list):
-            yield from places(item, (*path, key))
-
-
-def at(value: Any, path: tuple[Any, ...]) -> Any:
-    for key in path:
-        value = value[key]
-    return value
+def written(service: Service) -> dict[str, Any]:
+    return yaml.safe_load(service.text())
 
 
 def test_file_has_only_fields_of_the_platform(written: dict[str, Any]):
     Compose.model_validate(written)
 
 
-def test_alternatives_in_comments_are_fields_of_the_platform():
-    alternatives = commented_out()
+def test_alternatives_in_comments_are_fields_of_the_platform(service: Service):
+    alternatives = service.commented_out()
 
     assert len(alternatives) >= 4
     for alternative in alternatives:
@@ -96,15 +113,10 @@ def test_alternatives_in_comments_are_fields_of_the_platform():
 
 
 def test_file_with_a_misspelt_field_is_refused(written: dict[str, Any]):
-    misspelt = [
-        (path, key) for path in places(written) for key in at(written, path) if key != "value"
-    ]
+    mutations = [file for (*_, key), file in misspelt(written) if key != "value"]
 
-    assert len(misspelt) > 40
-    for path, key in misspelt:
-        mutated = copy.deepcopy(written)
-        mapping = at(mutated, path)
-        mapping[f"{key}s"] = mapping.pop(key)
+    assert len(mutations) > 40
+    for mutated in mutations:
         with pytest.raises(ValidationError):
             Compose.model_validate(mutated)
 
@@ -116,6 +128,7 @@ def test_file_with_a_misspelt_field_is_refused(written: dict[str, Any]):
         {"env": [{"name": "R2_BUCKET_NAME", "value": "stemset-media"}]},
         {"scalings": [{"min": 0, "max": 1, "concurrency": 4}]},
         {"ports": [{"port": "8000", "protocol": "http"}]},
+        {"config_files": [{"path": "/app/config.yaml", "data": "profiles: []"}]},
     ],
 )
 def test_file_in_another_format_is_refused(written: dict[str, Any], foreign: dict[str, Any]):
@@ -125,8 +138,8 @@ def test_file_in_another_format_is_refused(written: dict[str, Any], foreign: dic
         Compose.model_validate(written)
 
 
-def test_environment_makes_a_worker_that_others_may_reach(definition: Definition):
-    settings = worker_settings(definition.env)
+def test_environment_makes_a_process_that_others_may_reach(service: Service):
+    settings = service.settings(service.definition().env)
 
     assert settings.store is not None
     assert settings.store.bucket == "stemset-media"
@@ -135,30 +148,32 @@ def test_environment_makes_a_worker_that_others_may_reach(definition: Definition
     assert settings.worker_secrets
 
 
-def test_environment_has_no_name_that_the_worker_does_not_read(definition: Definition):
-    others = [Env.model_validate(found) for found in commented_out() if "key" in found]
-    names = definition.env + others
+def test_environment_of_the_service_has_a_database_and_a_worker():
+    settings = API.settings(API.definition().env)
+
+    assert settings.database_url == API.secrets["stemset-database-url"]
+    assert settings.worker_url == API.deployer["GPU_WORKER_URL"]
+    assert settings.backend_url == API.deployer["BACKEND_URL"]
+
+
+def test_environment_has_no_name_that_the_process_does_not_read(service: Service):
+    others = [Env.model_validate(found) for found in service.commented_out() if "key" in found]
+    names = service.definition().env + others
+
     assert len({each.key for each in names}) == len(names) > 6
-    full = worker_settings(names)
-
-    for left_out in names:
-        try:
-            settings = worker_settings([each for each in names if each is not left_out])
-        except Exception:  # noqa: BLE001, S112 - it is missed, so it is read
-            continue
-        # An endpoint of one's own wins over the account.
-        assert settings != full or left_out.key == "R2_ACCOUNT_ID"
+    assert unread(service.environment(names)) == []
 
 
-def test_environment_holds_no_secret_in_plain_text(definition: Definition):
-    in_plain_text = [each.key for each in definition.env if each.value is not None]
+def test_environment_holds_no_secret_in_plain_text(service: Service):
+    env = service.definition().env
+    in_plain_text = {each.key for each in env if each.value is not None}
 
-    assert in_plain_text == ["R2_ACCOUNT_ID", "R2_BUCKET_NAME"]
-    assert {each.secret for each in definition.env if each.secret} == SECRETS.keys()
+    assert in_plain_text == service.deployer.keys() - {"STEMSET_REGISTRY"}
+    assert {each.secret for each in env if each.secret} == service.secrets.keys()
 
 
-def test_scaling_sleeps_and_lets_joining_and_cancelling_through(definition: Definition):
-    (scaling,) = definition.scalings
+def test_worker_sleeps_and_lets_joining_and_cancelling_through():
+    (scaling,) = WORKER.definition().scalings
     sleeps = [target.sleep_idle_delay for target in scaling.targets if target.sleep_idle_delay]
     concurrent = [each.concurrent_requests for each in scaling.targets if each.concurrent_requests]
 
@@ -167,10 +182,29 @@ def test_scaling_sleeps_and_lets_joining_and_cancelling_through(definition: Defi
     assert [limit.value for limit in concurrent] == [4]
 
 
-def test_ports_are_those_of_the_image(definition: Definition):
-    exposed = [
-        int(port) for port in re.findall(r"^EXPOSE (\d+)$", DOCKERFILE.read_text(), re.MULTILINE)
-    ]
+def test_service_never_sleeps():
+    (scaling,) = API.definition().scalings
+
+    assert (scaling.min, scaling.max) == (1, 1)
+    assert scaling.targets == []
+
+
+def test_profiles_of_the_service_are_split_by_the_worker(tmp_path: Path):
+    definition = API.definition()
+    (config,) = definition.config_files
+    file = tmp_path / "config.yaml"
+    file.write_text(config.content)
+
+    settings = load_settings(file, API.environment(definition.env))
+
+    assert config.path == "/app/config.yaml"
+    assert API.target().workdir == "/app"
+    assert [profile.remote for profile in settings.profiles.values()] == [True]
+
+
+def test_ports_are_those_of_the_image(service: Service):
+    definition = service.definition()
+    exposed = [service.target().port]
 
     (check,) = definition.health_checks
     assert check.http is not None
@@ -179,47 +213,46 @@ def test_ports_are_those_of_the_image(definition: Definition):
     assert [check.http.port] == exposed
 
 
-def test_health_check_is_answered_by_the_worker(definition: Definition, tmp_path: Path):
-    (check,) = definition.health_checks
+def test_health_check_is_answered(service: Service, database: PasswordDatabase, tmp_path: Path):
+    (check,) = service.definition().health_checks
     assert check.http is not None
-    command = [sys.executable, "-m", "stemset", "worker", "--port", "0"]
-    secret = {"STEMSET_WORKER_SECRET": SECRETS["stemset-worker-secret"]}
+    given = {
+        "STEMSET_WORKER_SECRET": service.secrets["stemset-worker-secret"],
+        "DATABASE_URL": database.new(f"koyeb-{service.name}"),
+        "STEMSET_DATA_DIR": str(tmp_path),
+    }
 
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=secret, stderr=subprocess.PIPE, text=True
-    ) as worker:
-        try:
-            assert worker.stderr is not None
-            first = json.loads(worker.stderr.readline())
-            answer = httpx.get(first["url"] + check.http.path, timeout=check.timeout)
-        finally:
-            worker.terminate()
-            worker.communicate(timeout=20)
+    with started(service.target(), tmp_path, given) as url:
+        answer = httpx.get(url + check.http.path, timeout=check.timeout)
 
     assert answer.status_code == 200
-    assert worker.returncode == 0
 
 
-def test_image_is_named_after_its_target(definition: Definition):
-    targets = re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
-    name = definition.docker.image.rpartition("/")[2].partition(":")[0]
+def test_image_is_named_after_its_target(service: Service):
+    definition = service.definition()
 
-    assert definition.name in targets
-    assert name == f"stemset-{definition.name}"
+    assert definition.name == service.name
+    assert definition.name in targets()
+    assert target_of(definition.docker.image) == definition.name
 
 
-def test_every_name_that_the_deployer_sets_is_explained():
-    heading, _, rest = FILE.read_text("utf-8").partition("\napp:")
+def test_every_name_that_the_deployer_sets_is_explained(service: Service):
+    heading, _, rest = service.file.read_text().partition("\napp:")
     used = set(VARIABLE.findall(rest))
 
-    assert used == DEPLOYER.keys()
+    assert used == service.deployer.keys()
     assert [name for name in used if f" {name}=" not in heading] == []
 
 
-def test_guide_names_every_secret_and_every_variable(definition: Definition):
+def test_guide_names_every_secret_and_every_variable(service: Service):
     guide = GUIDE.read_text("utf-8")
     created = re.compile(r"koyeb secrets create (\S+)")
 
-    assert set(created.findall(guide)) == SECRETS.keys()
-    assert set(created.findall(FILE.read_text("utf-8"))) == SECRETS.keys()
-    assert [each.key for each in definition.env if each.key not in guide] == []
+    assert service.secrets.keys() <= set(created.findall(guide))
+    assert set(created.findall(service.file.read_text())) == service.secrets.keys()
+    assert [each.key for each in service.definition().env if each.key not in guide] == []
+
+
+def test_config_file_without_permissions_is_refused():
+    with pytest.raises(ValidationError):
+        ConfigFile.model_validate({"path": "/app/config.yaml", "content": ""})
