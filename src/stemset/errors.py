@@ -80,6 +80,7 @@ StemsetError                    code, retryable
 │   ├── UploadIncomplete        upload_incomplete
 │   ├── UploadComplete          upload_complete
 │   ├── UploadStalled           upload_stalled
+│   ├── RateLimited             rate_limited        (retryable)
 │   └── ServiceBusy             service_busy        (retryable)
 ├── OrderError                  an order, or the process that carries it out
 │   ├── InvalidOrder            order_invalid
@@ -579,6 +580,22 @@ class UploadStalled(ServiceError):
     """The client sent nothing, or next to nothing, for too long."""
 
     code = "upload_stalled"
+
+
+class RateLimited(ServiceError):
+    """The caller's token calls too often.
+
+    Attributes:
+        after_s: Seconds until the next call is taken.
+    """
+
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(self, *words: object, after_s: float = 1.0) -> None:
+        """Say how long to wait."""
+        super().__init__(*words)
+        self.after_s = after_s
 
 
 class ServiceBusy(ServiceError):

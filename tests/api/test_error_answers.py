@@ -62,7 +62,7 @@ def test_status_table_has_no_row_that_another_one_hides(kind: type[StemsetError]
     "leaf", [each for each in LEAVES if each.retryable], ids=lambda leaf: leaf.code
 )
 def test_status_of_what_can_be_tried_again_is_not_final(leaf: type[StemsetError]):
-    assert status_of(leaf("what")) in {403, 409, 500, 502, 503, 507}
+    assert status_of(leaf("what")) in {403, 409, 429, 500, 502, 503, 507}
 
 
 def test_answer_holds_code_detail_and_whether_to_retry():

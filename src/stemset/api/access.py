@@ -8,6 +8,8 @@ another origin, cookie and all, are refused before they get here (``origins``).
 
 A token is looked up at most every 5 s (``_tokens``): for so long one that was revoked still works.
 
+A token may call only so often (``_rates``).
+
 Which profiles a caller may see is checked where a profile is known: ``Caller.check_profile``.
 """
 
@@ -16,6 +18,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
+from stemset.api._rates import Rates
 from stemset.api._tokens import Tokens
 from stemset.api.doors import Door, door_of
 from stemset.api.service import ServiceOf
@@ -67,7 +70,14 @@ async def caller_of(
     raise Unauthenticated("This call needs a token: Authorization: Bearer stm_…")
 
 
-CallerOf = Annotated[Caller, Depends(caller_of)]
+async def _counted(request: Request, caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+    """Refuse who calls too often; the local user may. Raises RateLimited."""
+    if caller is not LOCAL_CALLER:
+        cast("Rates", request.app.state.rates).take(caller.id)
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(_counted)]
 
 
 async def _reader(caller: CallerOf) -> Caller:

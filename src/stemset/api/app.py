@@ -14,6 +14,7 @@ from stemset import __version__
 from stemset.api import page
 from stemset.api._answers import answer, answer_errors
 from stemset.api._observed import Observed
+from stemset.api._rates import Rates
 from stemset.api._tokens import Tokens
 from stemset.api.doors import Door, Through
 from stemset.api.exports.desk import Exports
@@ -84,6 +85,7 @@ def make_inside(service: Service, streams: Streams, pairing: Pairing | None) -> 
     routes.state.service = service
     routes.state.streams = streams
     routes.state.tokens = Tokens(service.database)
+    routes.state.rates = Rates(service.settings.calls_per_s)
     routes.state.exports = Exports(service)
     routes.state.pairing = pairing
     routes.state.installing = Installing()

@@ -5,6 +5,7 @@ of a leaf of Stemset's error tree, or one of ``CODES`` for what HTTP itself refu
 the log has of the call.
 """
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -48,6 +49,7 @@ from stemset.errors import (
     OutputNotFound,
     PairingRefused,
     QuotaExceeded,
+    RateLimited,
     RecordingNotFound,
     RemoteError,
     SeparationError,
@@ -119,6 +121,7 @@ BY_KIND: dict[type[StemsetError], int] = {
     LicenceRefused: 422,
     UnsupportedFormat: 422,
     # Not now.
+    RateLimited: 429,
     DatabaseUnavailable: 503,
     Interrupted: 503,
     ModelDownloadFailed: 503,
@@ -238,6 +241,8 @@ def add_example(answers: dict[Any, dict[str, Any]], status: int | str, body: Err
 def refusal(error: StemsetError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The answer to a call that is refused with an error of the tree."""
     extra = dict(headers or {})
+    if isinstance(error, RateLimited):
+        extra["retry-after"] = str(math.ceil(error.after_s))
     if error.retryable:
         extra.setdefault("retry-after", str(RETRY_AFTER_S))
     if isinstance(error, Unauthenticated):

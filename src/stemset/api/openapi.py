@@ -21,7 +21,13 @@ from stemset.api.errors import (
     http_example,
     status_of,
 )
-from stemset.errors import DatabaseUnavailable, Forbidden, OriginRefused, Unauthenticated
+from stemset.errors import (
+    DatabaseUnavailable,
+    Forbidden,
+    OriginRefused,
+    RateLimited,
+    Unauthenticated,
+)
 
 TAGS = [
     {"name": "uploads", "description": "Recordings, on their way in."},
@@ -45,7 +51,7 @@ _DESCRIPTION = (
     "surrogate pair and no integer beyond 64 bits."
 )
 _REFERENCE = "#/components/schemas/{model}"
-_OF_CALLERS = (Unauthenticated, Forbidden, DatabaseUnavailable)
+_OF_CALLERS = (Unauthenticated, Forbidden, RateLimited, DatabaseUnavailable)
 _SECTIONS = re.compile(r"\n\n(?:Args|Returns|Raises):\n")
 _UNWANTED = ("HTTPValidationError", "ValidationError")
 

@@ -16,6 +16,7 @@ from stemset.storage.settings import StoreSettings
 
 _MAX_UPLOAD_BYTES = 20 * 2**30
 _MAX_UPLOADS = 256
+_CALLS_PER_S = 50
 _UPLOAD_EXPIRES_S = 86_400.0
 _WORKER_PATIENCE_S = 600.0
 
@@ -37,6 +38,7 @@ class Settings:
         max_duration_s: Longest recording that is accepted.
         max_upload_bytes: Largest file that is accepted.
         max_uploads: Uploads that may be in the making at once.
+        calls_per_s: Calls a second that a token may make for as long as it likes.
         upload_expires_s: An incomplete upload is removed so long after its last part.
         store: The bucket, None if none is configured.
         storage_retry_s: How long a bucket that does not answer is asked again.
@@ -62,6 +64,7 @@ class Settings:
     max_duration_s: float
     max_upload_bytes: int
     max_uploads: int
+    calls_per_s: int
     upload_expires_s: float
     store: StoreSettings | None
     storage_retry_s: float
@@ -165,6 +168,7 @@ def load_settings(
             "STEMSET_MAX_UPLOAD_BYTES", variables, _MAX_UPLOAD_BYTES
         ),
         max_uploads=environment.whole_number("STEMSET_MAX_UPLOADS", variables, _MAX_UPLOADS),
+        calls_per_s=environment.whole_number("STEMSET_CALLS_PER_S", variables, _CALLS_PER_S),
         upload_expires_s=environment.seconds(
             "STEMSET_UPLOAD_EXPIRES_S", variables, _UPLOAD_EXPIRES_S
         ),

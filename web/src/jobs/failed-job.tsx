@@ -3,9 +3,9 @@
 import { memo } from "react";
 import type { Job } from "../api/client";
 import { Button } from "../ui/button";
-import { money } from "../ui/format";
 import { useJobActions } from "./actions";
 import { adviceOn } from "./advice";
+import { amountWords, partWords } from "./cost-words";
 import { dismiss } from "./dismissed";
 
 interface Props {
@@ -32,7 +32,11 @@ export const FailedJob = memo(
             {job.error} <code>[{job.error_code}]</code>
           </p>
         )}
-        {job.cost && <p className="quiet">It cost {money(job.cost.amount, job.cost.currency)}.</p>}
+        {job.cost && (
+          <p className="quiet">
+            It cost {amountWords(job.cost)}: {partWords(job.cost)}.
+          </p>
+        )}
         <div className="job-actions">
           {job.can_retry && (
             <Button

@@ -6,10 +6,10 @@ import { useConnection } from "../api/connection";
 import type { Jobs } from "../api/job-cache";
 import { useJobs } from "../api/jobs";
 import { Button } from "../ui/button";
-import { money } from "../ui/format";
 import { toast } from "../ui/toasts";
 import { announcements } from "./announcements";
 import { type Arrangement, arrange } from "./arrangement";
+import { amountWords, partWords } from "./cost-words";
 import { dismiss, useDismissed } from "./dismissed";
 import { FailedJob } from "./failed-job";
 import "./jobs.css";
@@ -134,7 +134,10 @@ function Ready({ jobs, onGone }: { jobs: Jobs; onGone: () => void }) {
           <span className="job-name">
             <strong>Ready:</strong> {job.filename}
             {job.cost && (
-              <span className="quiet"> for {money(job.cost.amount, job.cost.currency)}</span>
+              <span className="quiet">
+                {" "}
+                for {amountWords(job.cost)}: {partWords(job.cost)}
+              </span>
             )}
           </span>
           <Link className="button" href={`/play/${job.output_id}`}>

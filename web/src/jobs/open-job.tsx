@@ -6,8 +6,9 @@ import { isRunning } from "../api/job-cache";
 import { useProfiles } from "../api/queries";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
-import { money, wait } from "../ui/format";
+import { wait } from "../ui/format";
 import { useJobActions } from "./actions";
+import { amountWords } from "./cost-words";
 import { doing, isPaced, percent, type Step, type StepState, stepsOf } from "./steps";
 import { type Estimate, estimate, leftWords } from "./time-left";
 
@@ -22,7 +23,7 @@ export const OpenJob = memo(
     const left = useTimeLeft(job);
     const waking = useWakingWords(job);
     const isWorking = job.state === "processing";
-    const spent = job.cost && `${money(job.cost.amount, job.cost.currency)} so far`;
+    const spent = job.cost && `${amountWords(job.cost)} so far`;
     const facts = [doing(job), waking, isWorking && `${percent(job.progress)} %`, left, spent];
     return (
       <li className="job" data-state={job.state}>
