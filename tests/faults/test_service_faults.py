@@ -19,6 +19,7 @@ from short_takes import Takes
 from stemset.jobs.opening import open_conninfo
 from stemset.postgres._place import SYSTEM_FOLDER, find_place
 from stemset.postgres._postmaster import find_postmaster
+from stemset.storage.keys import CLAIM
 
 pytestmark = pytest.mark.slow
 
@@ -84,17 +85,22 @@ def test_service_killed_while_it_is_at_a_job_ends_it_once_when_it_is_back(
     embedded: ServiceDeployment, takes: Takes, tmp_path: Path, place: str
 ) -> None:
     crashing = {"STEMSET_CRASH_AT": f"{place}@{tmp_path / 'crashed'}"}
-    computed_twice = place == "process:ordered"
     # So long that even a busy machine is at it when the service takes the first report.
-    take = takes.wav(120 if computed_twice else 2)
+    take = takes.wav(120 if place == "process:ordered" else 2)
+    name = place.replace(":", "-")
     killed = embedded.serve(**crashing)
-    job_id = embedded.separate(take, f"{place.replace(':', '-')}.wav")
+    killed.wait_line("Computing process ready")
+    processes = killed.tree()
+    job_id = embedded.separate(take, f"{name}.wav")
     killed.wait_crashed()
+    assert_gone(processes, 10)
+    # What computes ends with the service: before or after it had claimed the attempt.
+    was_begun = place == "process:ordered" and has_claim(embedded, name)
 
     again = embedded.serve(**crashing)
 
     embedded.assert_complete(job_id)
-    expected = ["passed_over", "complete"] if computed_twice else ["complete"]
+    expected = ["passed_over", "complete"] if was_begun else ["complete"]
     assert embedded.books.outcomes(job_id) == expected
     assert again.terminate() == 0
 
@@ -155,6 +161,12 @@ def test_service_that_is_started_while_a_command_has_the_database_waits_for_it(
 
     serving.wait_line("Service ready")
     assert serving.terminate() == 0
+
+
+def has_claim(deployment: ServiceDeployment, name: str) -> bool:
+    """Whether an attempt at a recording of this name was begun."""
+    keys = [info.key for info in deployment.store.list_below("outputs")]
+    return any(f"/{name}_" in key and key.endswith(f"/{CLAIM}") for key in keys)
 
 
 def database_of(deployment: ServiceDeployment) -> list[int]:
