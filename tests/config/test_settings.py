@@ -55,7 +55,9 @@ def test_data_folder_of_the_call_wins(tmp_path: Path):
     assert settings.data == tmp_path / "here"
 
 
-@pytest.mark.parametrize("name", ["STEMSET_MAX_UPLOAD_BYTES", "STEMSET_MAX_UPLOADS", "STEMSET_CALLS_PER_S"])
+@pytest.mark.parametrize(
+    "name", ["STEMSET_MAX_UPLOAD_BYTES", "STEMSET_MAX_UPLOADS", "STEMSET_CALLS_PER_S"]
+)
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "20G", "²", "9" * 30])
 def test_limit_no_whole_number_is_refused_by_name(name: str, text: str):
     with pytest.raises(InvalidConfig, match=f"{name} must be a whole number from 1 on, got"):
