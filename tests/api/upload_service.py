@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.api._observed import Observed
+from stemset.api._rates import Rates
 from stemset.api.access import caller_of
 from stemset.api.app import make_routes
 from stemset.api.limits import Limits
@@ -181,6 +182,7 @@ def _serving(
     listening.listen(256)
     app = make_routes()
     app.state.service = service
+    app.state.rates = Rates(service.settings.calls_per_s)
     app.dependency_overrides[caller_of] = _caller_named_in_headers
     config = uvicorn.Config(Observed(Limits(app)), lifespan="off", log_level="warning")
     server = uvicorn.Server(config)
