@@ -263,9 +263,9 @@ def test_clean_aborts_uploads_that_the_bucket_alone_knows_and_keeps_those_in_pro
                 await connection.execute(change.values(touched_at=touched_at))
 
     clean.play(scenario)
-    time.sleep(4)
+    time.sleep(11)
     put(bucket, keys["slow"], ids["slow"])
-    patience = {"STEMSET_UPLOAD_EXPIRES_S": "3"}
+    patience = {"STEMSET_UPLOAD_EXPIRES_S": "10"}
 
     planned = clean.listed(**patience)
     put(bucket, keys["slow"], ids["slow"])

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 from settings_read import unread
 from starting import started
 
+from outside_program import outside_program
 from stemset.config import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -222,10 +222,9 @@ def test_keda_asks_the_database_of_the_consumers():
     assert (reference.name, reference.key) == secrets["DATABASE_URL"]
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not here")
 def test_kubectl_puts_it_together():
     done = subprocess.run(
-        ["kubectl", "kustomize", manifests.FOLDER],
+        [outside_program("kubectl"), "kustomize", manifests.FOLDER],
         env=os.environ | {"KUBECONFIG": os.devnull},
         capture_output=True,
         text=True,

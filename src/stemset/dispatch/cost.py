@@ -11,6 +11,7 @@
 The cost is all three times the price: a platform asks for the tail as for work.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -165,5 +166,10 @@ def in_money(amount: float, currency: str) -> str:
 
     >>> in_money(12.3456, "USD"), in_money(0.0123, "USD"), in_money(0, "EUR")
     ('12.35 USD', '0.012 USD', '0.00 EUR')
+    >>> in_money(0.000006, "USD")
+    '0.000006 USD'
     """
-    return f"{amount:.2g} {currency}" if 0 < amount < 0.1 else f"{amount:.2f} {currency}"  # noqa: PLR2004
+    if not 0 < amount < 0.1:  # noqa: PLR2004
+        return f"{amount:.2f} {currency}"
+    digits = 1 - math.floor(math.log10(amount))
+    return f"{f'{amount:.{digits}f}'.rstrip('0')} {currency}"

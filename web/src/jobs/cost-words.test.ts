@@ -13,6 +13,7 @@ const cost: Cost = {
 test("says the amount, and what it went for", () => {
   expect(amountWords(cost)).toBe("0.36 USD");
   expect(amountWords({ ...cost, amount: 0.0123 })).toBe("0.012 USD");
+  expect(amountWords({ ...cost, amount: 6e-7 })).toBe("0.0000006 USD");
   expect(partWords(cost)).toBe("20 s to start, 40 s of work (5 s of it transfers), 300 s idle");
 });
 

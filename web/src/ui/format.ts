@@ -32,7 +32,9 @@ export function wait(seconds: number): string {
 /** An amount: cents where there are some, otherwise as many digits as tell something. */
 export function money(amount: number, currency: string): string {
   const isSmall = amount > 0 && amount < 0.1;
-  return `${isSmall ? Number(amount.toPrecision(2)) : amount.toFixed(2)} ${currency}`;
+  const digits = isSmall ? 1 - Math.floor(Math.log10(amount)) : 2;
+  const words = amount.toFixed(digits);
+  return `${isSmall ? words.replace(/0+$/, "") : words} ${currency}`;
 }
 
 /** A size: `940 kB`, `52 MB`, `1.9 GB`. */
