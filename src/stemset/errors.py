@@ -64,6 +64,15 @@ StemsetError                    code, retryable
 │   ├── Forbidden               forbidden
 │   ├── OriginRefused           origin_refused
 │   ├── PairingRefused          pairing_refused
+│   ├── SignInCancelled         sign_in_cancelled
+│   ├── SignInExpired           sign_in_expired
+│   ├── SignInFailed            sign_in_failed
+│   ├── EmailUnverified         email_unverified
+│   ├── NotAMember              not_a_member
+│   ├── ProviderUnavailable     provider_unavailable (retryable)
+│   ├── MemberNotFound          member_not_found
+│   ├── MemberFromConfig        member_from_config
+│   ├── LastAdmin               last_admin
 │   ├── JobNotFound             job_not_found
 │   ├── RecordingNotFound       recording_not_found
 │   ├── TokenNotFound           token_not_found
@@ -484,6 +493,61 @@ class PairingRefused(ServiceError):
     """A phone cannot be paired so: the code is not good, or this is not the place for it."""
 
     code = "pairing_refused"
+
+
+class SignInCancelled(ServiceError):
+    """The person did not go through with it at the provider."""
+
+    code = "sign_in_cancelled"
+
+
+class SignInExpired(ServiceError):
+    """The sign-in took too long, began in another browser, or was used already."""
+
+    code = "sign_in_expired"
+
+
+class SignInFailed(ServiceError):
+    """What the provider says cannot be believed, or it refuses the service."""
+
+    code = "sign_in_failed"
+
+
+class EmailUnverified(ServiceError):
+    """The provider does not vouch for the person's e-mail address."""
+
+    code = "email_unverified"
+
+
+class NotAMember(ServiceError):
+    """The person's e-mail address is not on the list of those who may sign in."""
+
+    code = "not_a_member"
+
+
+class ProviderUnavailable(ServiceError):
+    """The provider that people sign in with does not answer."""
+
+    code = "provider_unavailable"
+    retryable = True
+
+
+class MemberNotFound(ServiceError):
+    """There is no such member."""
+
+    code = "member_not_found"
+
+
+class MemberFromConfig(ServiceError):
+    """The configuration says that the member is an admin, and only there can that be changed."""
+
+    code = "member_from_config"
+
+
+class LastAdmin(ServiceError):
+    """Without this member there would be no admin."""
+
+    code = "last_admin"
 
 
 class JobNotFound(ServiceError):

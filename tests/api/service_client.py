@@ -7,6 +7,7 @@
 """
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -108,6 +109,7 @@ def running_service(
     is_open: bool = True,
     config: str = CONFIG,
     environ: Mapping[str, str] | None = None,
+    environ_at: Callable[[str], Mapping[str, str]] = lambda _url: {},
     store_settings: StoreSettings | None = None,
 ) -> Iterator[RunningService]:
     """Run the service in a thread, on a free port of loopback.
@@ -118,13 +120,15 @@ def running_service(
         is_open: Whether a call without a token is the local user's.
         config: ``config.yaml``.
         environ: The environment that settings come from.
+        environ_at: What of it depends on the service's address.
         store_settings: The store, by default a folder.
     """
     file = tmp_path / "config.yaml"
     file.write_text(config)
+    listener = listen_on("127.0.0.1", 0)
     bucket = store_settings or StoreSettings("folder", str(tmp_path / "store"))
     service = Service(
-        settings=load_settings(file, environ or {}),
+        settings=load_settings(file, {**(environ or {}), **environ_at(url_of(listener))}),
         database=Database(conninfo),
         store=open_store(bucket),
         store_settings=bucket,
@@ -135,7 +139,7 @@ def running_service(
     if bucket.kind == "folder":
         Path(bucket.bucket).mkdir(exist_ok=True)
     service.scratch.mkdir(exist_ok=True)
-    thread = _Thread(service)
+    thread = _Thread(service, listener)
     thread.start()
     try:
         thread.wait_up()
@@ -150,10 +154,10 @@ def running_service(
 class _Thread(threading.Thread):
     """The service's thread, with an event loop of its own."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, listener: socket.socket) -> None:
         super().__init__(name="service")
         self._service = service
-        self._listener = listen_on("127.0.0.1", 0)
+        self._listener = listener
         self._listening = Listening(service.database)
         self._up = threading.Event()
         self._error: BaseException | None = None

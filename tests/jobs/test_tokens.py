@@ -2,14 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import TypeVar
 
 import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from ledger_steps import LedgerSteps
 
 from stemset.errors import InvalidConfig, TokenNotFound, Unauthenticated
 from stemset.jobs import tokens
@@ -17,31 +15,9 @@ from stemset.jobs.caller import Caller, Scope
 from stemset.jobs.database import Database
 from stemset.jobs.tokens import Token, authenticate
 
-T = TypeVar("T")
 
-
-class Ledger:
-    """One thing at a time, each with a loop and connections of its own."""
-
-    def __init__(self, conninfo: str):
-        self.conninfo = conninfo
-
-    def do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def scenario(database: Database) -> T:
-            async with database.transaction() as connection:
-                return await work(connection)
-
-        return self.run(scenario)
-
-    def run(self, scenario: Callable[[Database], Awaitable[T]]) -> T:
-        async def run() -> T:
-            database = Database(self.conninfo)
-            try:
-                return await scenario(database)
-            finally:
-                await database.close()
-
-        return asyncio.run(run())
+class Ledger(LedgerSteps):
+    """A ledger with tokens."""
 
     def create(
         self,

@@ -22,7 +22,7 @@ from stemset.config import Settings
 from stemset.dispatch.connection import Connection, links_to
 from stemset.dispatch.threads import Threads
 from stemset.http_rules import is_loopback
-from stemset.jobs import tokens
+from stemset.jobs import members, tokens
 from stemset.jobs.computing import local_runner
 from stemset.jobs.coordination import Coordination
 from stemset.jobs.database import Database
@@ -64,7 +64,7 @@ class HttpSide:
             store_settings=self._store_settings,
             threads=self._threads,
             scratch=settings.data / "scratch",
-            is_open=is_loopback(serving.host),
+            is_open=is_loopback(serving.host) and settings.sign_in is None,
         )
         self._connections = self._connect(service, serving)
         self._listening = Listening(self.database)
@@ -91,6 +91,13 @@ class HttpSide:
         """Whether anybody has a token."""
         async with self.database.reading() as connection:
             return await tokens.exist(connection)
+
+    async def count_members(self) -> int:
+        """How many may sign in, those that the configuration names among them."""
+        sign_in = self._settings.sign_in
+        async with self.database.transaction() as connection:
+            await members.agree_with_config(connection, sign_in.admins if sign_in else ())
+            return len(await members.list_members(connection))
 
     async def run(self, listener: socket.socket, *, alone: bool) -> None:
         """Serve, and get jobs done, until cancelled."""

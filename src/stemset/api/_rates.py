@@ -1,4 +1,4 @@
-"""How often a token may call: so many calls a second, and as many at once as come in ten."""
+"""How often somebody may call: so many calls a second, and as many at once as come in ten."""
 
 import time
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Rates:
         bucket.counted_s = now_s
         if bucket.left < 1:
             raise RateLimited(
-                f"This token may make {self._per_s} calls a second, and has made more.",
+                f"{self._per_s} calls a second are taken from one caller, and you made more.",
                 after_s=(1 - bucket.left) / self._per_s,
             )
         bucket.left -= 1

@@ -1,7 +1,7 @@
-"""Who a token is, remembered for a moment, so that pages which poll do not ask the database."""
+"""Who a token or a session is, remembered for a moment: pages that poll do not ask the database."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 from stemset.jobs import tokens
@@ -13,37 +13,47 @@ REMEMBERED_S = 5.0
 
 _AT_MOST = 4096
 
+Authenticate = Callable[[Database, str], Awaitable[Caller]]
+"""Finds whose text it is. Raises Unauthenticated, and what the database raises."""
+
 
 class Tokens:
-    """Verifies tokens. Used within one event loop."""
+    """Verifies tokens, or sessions. Used within one event loop."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
-        """Know where tokens are kept.
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.monotonic,
+        authenticate: Authenticate = tokens.authenticate,
+    ) -> None:
+        """Know where they are kept.
 
         Args:
             database: The ledger's.
             clock: Seconds from any moment, never backwards.
+            authenticate: Looks one up.
         """
         self._database = database
         self._clock = clock
+        self._authenticate = authenticate
         self._known: dict[bytes, tuple[Caller, float]] = {}
 
     async def caller(self, text: str) -> Caller:
-        """Who holds a token. Raises Unauthenticated, and what the database raises."""
+        """Whose text it is. Raises Unauthenticated, and what the database raises."""
         key = _key(text)
         known = self._known.get(key)
         if known and self._clock() < known[1]:
             return known[0]
         asked_at = self._clock()
         self._known.pop(key, None)
-        caller = await tokens.authenticate(self._database, text)
+        caller = await self._authenticate(self._database, text)
         if len(self._known) >= _AT_MOST:
             self._known.clear()
         self._known[key] = (caller, asked_at + REMEMBERED_S)
         return caller
 
     def forget(self, text: str) -> None:
-        """Look a token up the next time, whatever is remembered of it."""
+        """Look a text up the next time, whatever is remembered of it."""
         self._known.pop(_key(text), None)
 
 

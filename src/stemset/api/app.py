@@ -32,16 +32,20 @@ from stemset.api.routes import (
     health,
     jobs,
     media,
+    members,
     outputs,
     pairing,
     process,
     profiles,
     recordings,
+    sessions,
     uploads,
 )
 from stemset.api.service import Service
+from stemset.api.sign_in.desk import SignIn
 from stemset.api.streams import Streams
 from stemset.errors import OriginRefused
+from stemset.jobs.sessions import authenticate as authenticate_session
 from stemset.serving.host_names import HostNamesOnly
 from stemset.serving.loopback import LoopbackNamesOnly
 
@@ -58,6 +62,8 @@ ROUTES = (
     profiles,
     catalogue,
     pairing,
+    sessions,
+    members,
     callbacks,
     health,
 )
@@ -85,12 +91,15 @@ def make_inside(service: Service, streams: Streams, pairing: Pairing | None) -> 
     routes.state.service = service
     routes.state.streams = streams
     routes.state.tokens = Tokens(service.database)
+    routes.state.sessions = Tokens(service.database, authenticate=authenticate_session)
+    with_whom = service.settings.sign_in
+    routes.state.sign_in = SignIn(with_whom, service.database) if with_whom else None
     routes.state.rates = Rates(service.settings.calls_per_s)
     routes.state.exports = Exports(service)
     routes.state.pairing = pairing
     routes.state.installing = Installing()
     routes.router.default = page.Page(page.BUILT, service.store_settings, routes.router.default)
-    return OwnOriginOnly(Limits(routes), service.settings.backend_url)
+    return OwnOriginOnly(Limits(routes), service.settings.public_url)
 
 
 def main_door(inside: ASGIApp, service: Service) -> ASGIApp:

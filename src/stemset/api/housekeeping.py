@@ -13,12 +13,15 @@ from stemset.api import cleaning
 from stemset.api.exports import desk as exports
 from stemset.api.service import Service
 from stemset.api.uploads.collection import collect
+from stemset.jobs import audit, sessions
 from stemset.jobs.adoption import adopt
 from stemset.jobs.coordination import Chore
+from stemset.jobs.database import Database
 from stemset.jobs.orphans import collect_orphans
 from stemset.jobs.removal import work_off
 
 ORPHANS_EVERY_S = 86_400.0
+FORGOTTEN_EVERY_S = 3600.0
 LISTING_SHARE = 0.01
 
 
@@ -61,7 +64,15 @@ def chores_of(service: Service, clock: Callable[[], float] = time.monotonic) -> 
         lambda: collect(service, expires),
         lambda: exports.collect(service),
         Seldom(lambda: collect_orphans(*parts), ORPHANS_EVERY_S, clock),
+        Seldom(lambda: _forget(service.database), FORGOTTEN_EVERY_S, clock),
     )
+
+
+async def _forget(database: Database) -> None:
+    """Forget sessions that are over, and what the audit log keeps no longer."""
+    async with database.transaction() as connection:
+        await sessions.forget(connection)
+        await audit.forget(connection)
 
 
 async def _expire(service: Service) -> None:

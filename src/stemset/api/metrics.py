@@ -7,15 +7,30 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from stemset.errors import (
     ClockSkewed,
+    EmailUnverified,
     Forbidden,
+    NotAMember,
     OriginRefused,
     PairingRefused,
+    ProviderUnavailable,
     SignatureInvalid,
+    SignInCancelled,
+    SignInExpired,
+    SignInFailed,
     Unauthenticated,
 )
 from stemset.jobs.uploads import Method
 from stemset.metrics import REGISTRY
 from stemset.orders.messages import Status
+
+SIGN_IN_REFUSALS = (
+    SignInCancelled,
+    SignInExpired,
+    SignInFailed,
+    EmailUnverified,
+    NotAMember,
+    ProviderUnavailable,
+)
 
 REQUESTS = Counter(
     "stemset_http_requests", "Answered calls.", ["method", "route", "status"], registry=REGISTRY
@@ -31,6 +46,12 @@ REFUSED = Counter(
     "stemset_refused",
     "Calls refused because of who makes them: tokens, origins, signatures.",
     ["code"],
+    registry=REGISTRY,
+)
+SIGN_INS = Counter(
+    "stemset_sign_ins",
+    "Sign-ins that ended, by how: signed_in, or the code of why not.",
+    ["outcome"],
     registry=REGISTRY,
 )
 CALLBACKS = Counter(
@@ -64,6 +85,9 @@ for _kind in (SignatureInvalid, ClockSkewed):
     CALLBACKS_REFUSED.labels(_kind.code)
 for _kind in (Unauthenticated, Forbidden, OriginRefused, PairingRefused):
     REFUSED.labels(_kind.code)
+for _kind in SIGN_IN_REFUSALS:
+    SIGN_INS.labels(_kind.code)
+SIGN_INS.labels("signed_in")
 for _status in (Status.COMPLETE, Status.ERROR):
     CALLBACKS.labels(_status)
 for _method in Method:

@@ -40,6 +40,8 @@ TAGS = [
     {"name": "profiles", "description": "What can be asked for."},
     {"name": "models", "description": "What does the work, and whether it is here."},
     {"name": "pairing", "description": "Phones on the same network."},
+    {"name": "sign-in", "description": "People with a browser: signing in, and out."},
+    {"name": "members", "description": "Who may sign in, and what was done."},
     {"name": "worker", "description": "For workers, not for people."},
     {"name": "health", "description": "For whoever keeps the service running."},
 ]

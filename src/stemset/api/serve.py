@@ -48,7 +48,12 @@ DEFAULT_LAN_PORT = 8443
 _WATCH_EVERY_S = 0.5
 _NO_TOKENS = (
     "The service on {host} can be called by other machines, so calls must carry a token, and "
-    "there is none. Make one first: stemset token create NAME"
+    "there is none. Make one first: stemset token create NAME; or have people sign in by browser: "
+    "STEMSET_OIDC_ISSUER"
+)
+_NO_MEMBERS = (
+    "Nobody may sign in yet. Name admins in STEMSET_ADMINS, or add people: "
+    "stemset member add anna@example.org"
 )
 
 
@@ -103,7 +108,7 @@ def serve(settings: Settings, serving: Serving) -> int:
         check_address(settings.worker_url, settings.worker_secrets)
     configure_logs()
     take_foreign_logs("api")
-    _check_doors(serving)
+    _check_doors(settings, serving)
     with (
         _own_data(settings, serving),
         listen_on(serving.host, serving.port) as listener,
@@ -113,7 +118,12 @@ def serve(settings: Settings, serving: Serving) -> int:
     return 0
 
 
-def _check_doors(serving: Serving) -> None:
+def _check_doors(settings: Settings, serving: Serving) -> None:
+    if serving.lan is not None and settings.sign_in is not None:
+        raise InvalidConfig(
+            "With STEMSET_OIDC_ISSUER people sign in, on phones too, at STEMSET_PUBLIC_URL: leave "
+            "--lan out."
+        )
     if serving.lan is not None and not is_loopback(serving.host):
         raise InvalidConfig(
             f"With --lan phones come in encrypted; --host {serving.host} would let others in "
@@ -156,7 +166,7 @@ async def _serve(
                 stack.push_async_callback(asyncio.to_thread, cluster.stop)
             side: HttpSide = http_side.HttpSide(settings, serving, conninfo, lan)
             stack.push_async_callback(side.close)
-            await _check_access(side, serving)
+            await _check_access(side, settings, serving)
             tasks = [
                 asyncio.create_task(side.run(listener, alone=cluster is not None)),
                 asyncio.create_task(told.wait()),
@@ -184,10 +194,13 @@ def _open_database(settings: Settings, cluster: Cluster | None) -> str:
     return conninfo
 
 
-async def _check_access(side: "HttpSide", serving: Serving) -> None:
-    """Refuse to be open to other machines."""
-    if not is_loopback(serving.host) and not await side.has_tokens():
-        raise InvalidConfig(_NO_TOKENS.format(host=serving.host))
+async def _check_access(side: "HttpSide", settings: Settings, serving: Serving) -> None:
+    """Refuse to be open to other machines, and say so if nobody could sign in."""
+    if not await side.count_members() and settings.sign_in is not None:
+        _log.warning(_NO_MEMBERS)
+    if settings.sign_in or is_loopback(serving.host) or await side.has_tokens():
+        return
+    raise InvalidConfig(_NO_TOKENS.format(host=serving.host))
 
 
 async def _watch(cluster: Cluster) -> None:

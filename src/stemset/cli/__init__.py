@@ -23,6 +23,7 @@ from stemset.audio.formats import Depth, OutputFormat
 from stemset.catalogue.strategies import DEFAULT_STRATEGY
 from stemset.cli.completion import COMPLETE_VARIABLE, Shell, completion_script
 from stemset.cli.exit_codes import ExitCode, exit_code
+from stemset.cli.member_commands import audit_app, member_app
 from stemset.cli.model_commands import models_app
 from stemset.cli.options import ConfigFile, DryRun, Force, Json
 from stemset.cli.service_commands import service_app
@@ -39,6 +40,8 @@ app = typer.Typer(
 )
 app.add_typer(models_app, name="models")
 app.add_typer(token_app, name="token")
+app.add_typer(member_app, name="member")
+app.add_typer(audit_app)
 app.add_typer(service_app)
 
 

@@ -8,12 +8,14 @@ not set.
 from stemset.config._environment import max_duration_s
 from stemset.config._file import OutputSettings, Profile, Retention
 from stemset.config._settings import Settings, load_settings, needed_store
+from stemset.config._sign_in import SignInSettings
 
 __all__ = [
     "OutputSettings",
     "Profile",
     "Retention",
     "Settings",
+    "SignInSettings",
     "load_settings",
     "max_duration_s",
     "needed_store",

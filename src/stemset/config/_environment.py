@@ -97,6 +97,12 @@ def worker_secrets(variables: Mapping[str, str]) -> tuple[str, ...]:
     return secrets
 
 
+def public_url(variables: Mapping[str, str]) -> str | None:
+    """Where people open the page: ``STEMSET_PUBLIC_URL``, else ``BACKEND_URL``, else None."""
+    written = variables.get("STEMSET_PUBLIC_URL") or variables.get("BACKEND_URL") or None
+    return written and written.rstrip("/")
+
+
 def metrics_token(variables: Mapping[str, str]) -> str | None:
     """The token of ``STEMSET_METRICS_TOKEN``, None if it is not set.
 

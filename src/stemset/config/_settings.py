@@ -10,6 +10,7 @@ from stemset.catalogue.strategies import Node, find_strategy, parse_strategy
 from stemset.config import _environment as environment
 from stemset.config._database_url import checked
 from stemset.config._file import Profile, Retention, Written, find_file, read_file
+from stemset.config._sign_in import SignInSettings, sign_in
 from stemset.dispatch.cost import Rate
 from stemset.errors import StorageNotConfigured, UnknownProfile
 from stemset.storage.settings import StoreSettings
@@ -46,6 +47,8 @@ class Settings:
             accepted, so that a secret can be replaced while both sides run.
         worker_patience_s: How long a worker that gives no sign of life is waited for.
         backend_url: Where callbacks may go.
+        public_url: The address that people open the page at, None where that is as it comes.
+        sign_in: How people sign in by browser, None for not at all.
         worker_links: Whether orders carry presigned links, for a worker without keys to the bucket.
         worker_rate: What the worker costs, None if that is not known.
         local_rate: What computing on this machine costs, None if that is not known.
@@ -71,6 +74,8 @@ class Settings:
     worker_secrets: tuple[str, ...] = field(repr=False)
     worker_patience_s: float
     backend_url: str | None
+    public_url: str | None
+    sign_in: SignInSettings | None
     worker_links: bool
     worker_rate: Rate | None
     local_rate: Rate | None
@@ -179,6 +184,8 @@ def load_settings(
             "STEMSET_WORKER_PATIENCE_S", variables, _WORKER_PATIENCE_S
         ),
         backend_url=variables.get("BACKEND_URL") or None,
+        public_url=environment.public_url(variables),
+        sign_in=sign_in(variables, environment.public_url(variables)),
         worker_links=environment.switch("STEMSET_WORKER_LINKS", variables),
         worker_rate=written.cost and written.cost.worker_rate,
         local_rate=written.cost and written.cost.local_rate,

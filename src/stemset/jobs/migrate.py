@@ -13,7 +13,7 @@ from stemset import __version__
 from stemset.errors import DatabaseNewer, InvalidConfig
 from stemset.jobs.database import translated
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest script's revision, known without running Alembic."""
 
 SCRIPTS = Path(__file__).with_name("migrations")

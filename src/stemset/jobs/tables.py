@@ -197,6 +197,48 @@ tokens = Table(
     Index("ix_tokens_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
 )
 
+members = Table(
+    "members",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False, unique=True, comment="in small letters"),
+    Column("role", Text, nullable=False, comment="member, admin"),
+    Column("profiles", JSONB(none_as_null=True), comment="names, none for all"),
+    Column("from_config", Boolean, nullable=False, comment="whether the configuration names it"),
+    Column("name", Text, comment="what the provider calls the person"),
+    Column("subject", Text, comment="the provider's account, once the person signed in"),
+    _moment("added_at", now=True),
+    _moment("signed_in_at"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret_sha256", Text, nullable=False),
+    Column("member_id", Text, ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
+    Column("flow", Text, nullable=False, unique=True, comment="the sign-in that it came of"),
+    _moment("created_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _moment("ended_at"),
+    Index("ix_sessions_member_id", "member_id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _moment("at", now=True),
+    Column("actor", Text, nullable=False, comment="what people call who did it"),
+    Column("actor_id", Text, comment="a token's, a member's, local"),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, comment="what it was done to, for people"),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("address", Text, comment="where the call came from"),
+    Column("request_id", Text),
+    Index("ix_audit_at", "at"),
+)
+
 secrets = Table(
     "secrets",
     metadata,

@@ -1,30 +1,23 @@
 """Tokens: what scripts call the API with. The ledger keeps a hash of a token's secret, never it.
 
-A token's text is ``stm_<id>_<secret>``: the prefix lets scanners of published code find it, the id
-is looked up, and the secret is compared. Names are unique among tokens that are not revoked.
+A token's text is ``stm_<id>_<secret>`` (``secret_texts``). Names are unique among tokens that are
+not revoked.
 """
 
-import re
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
-from hmac import compare_digest
 
 from sqlalchemy import ColumnElement, Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.errors import InvalidConfig, TokenNotFound, Unauthenticated
-from stemset.jobs import tables
+from stemset.jobs import secret_texts, tables
 from stemset.jobs.caller import Caller, Scope
 from stemset.jobs.database import Database
 
-_SECRET_BYTES = 32
-_ID_BYTES = 6
-_ID = re.compile(rf"[0-9a-f]{{{2 * _ID_BYTES}}}")
-_TEXT = re.compile(rf"stm_({_ID.pattern})_([A-Za-z0-9_-]{{43}})")
+_KIND = "stm"
 _MAX_NAME = 64
 _USE_IS_NOTED_AFTER = timedelta(minutes=1)
 _COLUMNS = tables.tokens.c
@@ -78,11 +71,11 @@ async def create(
         InvalidConfig: Another token has this name, or it cannot be one.
     """
     _check_name(name)
-    token_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
+    text = secret_texts.make(_KIND)
     row = insert(tables.tokens).values(
-        id=token_id,
+        id=text.id,
         name=name,
-        secret_sha256=_hash(secret),
+        secret_sha256=text.secret_sha256,
         scope=scope,
         profiles=None if profiles is None else sorted(set(profiles)),
         expires_at=expires_at,
@@ -95,7 +88,7 @@ async def create(
         raise InvalidConfig(
             f"There is a token named {name!r} already: revoke it first, or choose another name."
         )
-    return _token(made), f"stm_{token_id}_{secret}"
+    return _token(made), text.text
 
 
 async def authenticate(database: Database, text: str) -> Caller:
@@ -108,19 +101,18 @@ async def authenticate(database: Database, text: str) -> Caller:
         NoSpace: Its disk is full.
         DatabaseFailed: It refuses.
     """
-    if (parts := _TEXT.fullmatch(text)) is None:
+    if (shown := secret_texts.read(_KIND, text)) is None:
         raise _refusal()
-    token_id, secret = parts.groups()
     async with database.transaction() as connection:
         usable = _COLUMNS.revoked_at.is_(None) & or_(
             _COLUMNS.expires_at.is_(None), _COLUMNS.expires_at > func.now()
         )
         query = select(*_COLUMNS, _use_is_due().label("is_due"))
-        row = (await connection.execute(query.where(_COLUMNS.id == token_id, usable))).one_or_none()
-        if row is None or not compare_digest(row.secret_sha256, _hash(secret)):
+        row = (await connection.execute(query.where(_COLUMNS.id == shown.id, usable))).one_or_none()
+        if row is None or not shown.fits(row.secret_sha256):
             raise _refusal()
         if row.is_due:
-            await _note_use(connection, token_id)
+            await _note_use(connection, shown.id)
     token = _token(row)
     return Caller(token.id, token.name, token.scope, token.profiles)
 
@@ -172,13 +164,8 @@ def _check_name(name: str) -> None:
             f"{name!r} is no name of a token: 1 to {_MAX_NAME} printable characters, with no space"
             " around them."
         )
-    if _ID.fullmatch(name):  # one word must not mean two tokens
+    if secret_texts.is_id(name):  # one word must not mean two tokens
         raise InvalidConfig(f"{name!r} is no name of a token: it looks like a token's id.")
-
-
-def _hash(secret: str) -> str:
-    """A secret of 256 random bits needs no slow hash: it cannot be guessed."""
-    return sha256(secret.encode()).hexdigest()
 
 
 def _use_is_due() -> ColumnElement[bool]:

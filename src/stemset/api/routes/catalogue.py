@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from stemset.api.access import Admin, Reader
+from stemset.api.auditing import ActorOf
 from stemset.api.errors import ErrorDetail, errors
 from stemset.api.installing import Installation, Installing, InstallingOf
 from stemset.api.service import Service, ServiceOf
@@ -14,6 +15,8 @@ from stemset.catalogue.entry import ModelEntry
 from stemset.catalogue.installation import InstallPhase
 from stemset.catalogue.weights import installed
 from stemset.errors import LicenceRefused, UnknownModel
+from stemset.jobs import audit
+from stemset.jobs.audit import Action
 from stemset.jobs.caller import Caller, Scope
 from stemset.separation.networks.libraries import HOW_TO_INSTALL, missing_libraries
 
@@ -75,8 +78,10 @@ async def list_models(
     },
 )
 async def install_model(
+    *,
     service: ServiceOf,
     caller: Admin,
+    actor: ActorOf,
     installing: InstallingOf,
     response: Response,
     name: Annotated[str, Path(description="Name of a model.")],
@@ -91,6 +96,8 @@ async def install_model(
     if await service.threads.run(installed, entry):
         response.status_code = 200
     else:
+        async with service.database.transaction() as connection:
+            await audit.note(connection, actor, Action.MODEL_INSTALLED, name)
         installing.begin(entry)
     return await service.threads.run(_answer, entry, service, caller, installing)
 

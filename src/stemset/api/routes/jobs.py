@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from stemset.api.access import Reader, Writer
+from stemset.api.auditing import ActorOf
 from stemset.api.errors import errors
 from stemset.api.job_views import JobStatus, JobView, job_status, job_views
 from stemset.api.quotas import job_refusal
@@ -20,7 +21,8 @@ from stemset.errors import (
     OutputNameTaken,
     QuotaExceeded,
 )
-from stemset.jobs import job_lists, ledger
+from stemset.jobs import audit, job_lists, ledger
+from stemset.jobs.audit import Action
 from stemset.jobs.caller import Caller
 from stemset.jobs.job import Job, State
 from stemset.telemetry import bound, get_logger
@@ -94,11 +96,15 @@ async def get_job_status(service: ServiceOf, caller: Reader, job_id: JobId) -> J
     operation_id="cancel_job",
     responses=errors(JobNotFound, JobComplete, Forbidden),
 )
-async def cancel_job(service: ServiceOf, caller: Writer, job_id: JobId) -> JobView:
+async def cancel_job(service: ServiceOf, caller: Writer, actor: ActorOf, job_id: JobId) -> JobView:
     """End a job at once; one that has ended without stems stays as it is."""
     async with service.database.transaction() as connection:
-        _visible(await ledger.get(connection, job_id), caller)
+        former = _visible(await ledger.get(connection, job_id), caller)
         job = await ledger.cancel(connection, job_id)
+        if former.ended_at is None:
+            await audit.note(
+                connection, actor, Action.JOB_CANCELLED, job.output_name, job_id=job_id
+            )
         (view,) = await job_views(connection, [job])
     return view
 

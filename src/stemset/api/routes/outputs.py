@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from stemset.api.access import Reader, Writer
+from stemset.api.auditing import ActorOf
 from stemset.api.errors import errors
 from stemset.api.library_views import OutputSummary, OutputView, output_summary, output_view
 from stemset.api.media.archive import Archive, stem_files
@@ -27,7 +28,8 @@ from stemset.errors import (
     OutputNotFound,
     StorageUnavailable,
 )
-from stemset.jobs import deletion, outputs
+from stemset.jobs import audit, deletion, outputs
+from stemset.jobs.audit import Action
 
 router = APIRouter(prefix="/api/outputs", tags=["outputs"])
 
@@ -145,10 +147,17 @@ async def get_output_waveform(
     responses=errors(OutputNotFound, Forbidden),
 )
 async def delete_output(
-    service: ServiceOf, caller: Writer, output_id: OutputId, after: BackgroundTasks
+    service: ServiceOf,
+    caller: Writer,
+    actor: ActorOf,
+    output_id: OutputId,
+    after: BackgroundTasks,
 ) -> None:
     """Delete an output; the recording stays, and open jobs that would make it anew end."""
     async with service.database.transaction() as connection:
+        output = (await outputs.get(connection, output_id, caller.profiles)).output
+        action, name = Action.OUTPUT_DELETED, output.recording_name
+        await audit.note(connection, actor, action, name, output_id=output_id)
         await deletion.delete_output(connection, output_id, caller.profiles)
     after.add_task(remove_objects, service)
 

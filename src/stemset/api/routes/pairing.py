@@ -1,6 +1,7 @@
 """Pairing phones: the local user gets a code, a phone gives it back and gets a token, a cookie."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, TypedDict
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.api.access import PHONE_COOKIE, Admin, caller_again, tokens_of
+from stemset.api.auditing import call_of
 from stemset.api.doors import Door, door_of
 from stemset.api.errors import errors
 from stemset.api.pairing import Pairing, PairingOf
@@ -20,7 +22,8 @@ from stemset.errors import (
     ServiceBusy,
     Unauthenticated,
 )
-from stemset.jobs import tokens
+from stemset.jobs import audit, tokens
+from stemset.jobs.audit import Action
 from stemset.jobs.caller import Caller, Scope
 from stemset.jobs.tokens import Token
 from stemset.serving.lan.qr import qr_rows
@@ -134,6 +137,8 @@ async def pair_phone(
         async with service.database.transaction() as connection:
             await _revoke(connection, former)
             token, text = await _named(connection, _device(request), expires_at)
+            actor = replace(call_of(request), name=token.name, id=token.id)
+            await audit.note(connection, actor, Action.PHONE_PAIRED, token.name)
     response.set_cookie(PHONE_COOKIE, text, max_age=int(PAIRED_FOR.total_seconds()), **_COOKIE)
     _log.info(f"Phone paired: {token.name}", token_id=token.id, address=by)
     return Paired(name=token.name, expires_at=expires_at)
@@ -151,6 +156,9 @@ async def unpair_phone(request: Request, service: ServiceOf, response: Response)
     former = await _former(request)
     async with service.database.transaction() as connection:
         await _revoke(connection, former)
+        if former is not None:
+            actor = replace(call_of(request), name=former.name, id=former.id)
+            await audit.note(connection, actor, Action.PHONE_UNPAIRED, former.name)
     tokens_of(request).forget(request.cookies.get(PHONE_COOKIE, ""))
     response.delete_cookie(PHONE_COOKIE, **_COOKIE)
 

@@ -6,12 +6,14 @@ from fastapi import APIRouter, BackgroundTasks, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
 from stemset.api.access import Reader, Writer
+from stemset.api.auditing import ActorOf
 from stemset.api.errors import errors
 from stemset.api.library_views import RecordingView, recording_views
 from stemset.api.removing import remove_objects
 from stemset.api.service import ServiceOf
 from stemset.errors import Forbidden, InvalidCursor, RecordingNotFound
-from stemset.jobs import deletion, library
+from stemset.jobs import audit, deletion, library
+from stemset.jobs.audit import Action
 from stemset.jobs.library import MAX_NAME_CHARACTERS, Direction, Sort, checked_name
 
 router = APIRouter(prefix="/api/recordings", tags=["recordings"])
@@ -122,9 +124,16 @@ async def rename_recording(
     responses=errors(RecordingNotFound, Forbidden),
 )
 async def delete_recording(
-    service: ServiceOf, caller: Writer, recording_id: RecordingId, after: BackgroundTasks
+    service: ServiceOf,
+    caller: Writer,
+    actor: ActorOf,
+    recording_id: RecordingId,
+    after: BackgroundTasks,
 ) -> None:
     """Delete a recording and all that was made of it; its open jobs are cancelled."""
     async with service.database.transaction() as connection:
+        entry = await library.get(connection, recording_id, caller.profiles)
+        action, name = Action.RECORDING_DELETED, entry.recording.name
+        await audit.note(connection, actor, action, name, recording_id=recording_id)
         await deletion.delete_recording(connection, recording_id, caller.profiles)
     after.add_task(remove_objects, service)
