@@ -69,7 +69,7 @@ class BucketChecks:
 
     def let_the_page_in(self) -> str:
         """Ask the bucket as a browser does for the page, and put an object as the page does."""
-        parts = urlsplit(self._settings.backend_url or "")
+        parts = urlsplit(self._settings.public_url or "")
         page = f"{parts.scheme}://{parts.netloc}"
         _check_cors(self._store, page)
         return f"{page} may read and write"
@@ -152,6 +152,6 @@ def _check_let_in(answer: "httpx.Response", page: str, otherwise: str) -> None:
 
 def _refuse_page(page: str, why: str) -> NoReturn:
     raise StorageRefused(
-        f"The bucket does not let the page at {page} (BACKEND_URL) in: {why}. "
+        f"The bucket does not let the page at {page} in: {why}. "
         "Set its CORS rules as docs/service.md gives them."
     )

@@ -6,7 +6,7 @@ from functools import partial
 
 from stemset.cli.bucket_checks import BucketChecks
 from stemset.cli.worker_checks import WorkerChecks
-from stemset.config import Settings
+from stemset.config import Settings, SignInSettings
 
 Check = Callable[[], str]
 
@@ -25,6 +25,7 @@ class Line(StrEnum):
     CALLBACK = "callback"
     ORDER = "order"
     DATABASE = "database"
+    SIGN_IN = "sign-in"
 
 
 def deployment_checks(settings: Settings, *, order: bool = False) -> Iterator[tuple[Line, Check]]:
@@ -50,6 +51,8 @@ def deployment_checks(settings: Settings, *, order: bool = False) -> Iterator[tu
         yield Line.ORDER, partial(_order, settings)
     if settings.database:
         yield Line.DATABASE, partial(_database, settings)
+    if settings.sign_in is not None:
+        yield Line.SIGN_IN, partial(_sign_in, settings.sign_in)
 
 
 def _bucket(settings: Settings) -> Iterator[tuple[Line, Check]]:
@@ -57,7 +60,7 @@ def _bucket(settings: Settings) -> Iterator[tuple[Line, Check]]:
     yield Line.BUCKET, bucket.use
     if bucket.answers:
         yield Line.BUCKET_CLOCK, bucket.compare_clocks
-    if bucket.can_be_used and settings.backend_url:
+    if bucket.can_be_used and settings.public_url:
         yield Line.BUCKET_CORS, bucket.let_the_page_in
 
 
@@ -86,3 +89,17 @@ def _database(settings: Settings) -> str:
     if is_up_to_date(url):
         return f"reached; its schema is that of this version ({HEAD})"
     return f"reached; `stemset serve` will bring its schema up to {HEAD} when it starts"
+
+
+def _sign_in(settings: SignInSettings) -> str:
+    import asyncio  # noqa: PLC0415 - few deployments have people sign in
+
+    from stemset.api.sign_in.flow import begin  # noqa: PLC0415
+    from stemset.api.sign_in.provider import Provider  # noqa: PLC0415
+
+    flow, _ = begin(b"", "/", 0.0)
+    asyncio.run(Provider(settings).check(flow))
+    return (
+        f"{settings.provider} answers, and knows this service; it must send people back to "
+        f"{settings.redirect_url}"
+    )

@@ -32,6 +32,8 @@ _KEPT_S = 3600.0
 _KEYS_ASKED_AGAIN_AFTER_S = 30.0
 _CLOCKS_MAY_DIFFER_S = 60
 
+# Source: RFC 6749, 5.2.
+_NOT_KNOWN = frozenset({"invalid_client", "unauthorized_client"})
 _NOT_READ = (JoseError, ValueError, RecursionError)
 
 Facts = Mapping[str, Any]
@@ -52,6 +54,18 @@ class Person:
     email: str | None
     is_verified: bool
     name: str | None
+
+
+class Refusal(SignInFailed):
+    """The provider refuses a call of ours.
+
+    Attributes:
+        why: The code that it gives.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,23 @@ class Provider:
             asked["prompt"] = _CHOOSE if _CHOOSE in known else "login"
         endpoint: str = facts["authorization_endpoint"]
         return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
+
+    async def check(self, flow: Flow) -> None:
+        """Try what can be tried without a person: its document, its keys, and our secret.
+
+        Args:
+            flow: One that nobody goes through with: a code of it is made up, and refused.
+
+        Raises:
+            ProviderUnavailable: It does not answer.
+            SignInFailed: It is not what it should be, or does not know this service.
+        """
+        try:
+            async with _client() as client:
+                await self._redeemed(client, "made-up", flow)
+        except Refusal as refusal:
+            if refusal.why in _NOT_KNOWN:
+                raise
 
     async def person(self, flow: Flow, answer: Mapping[str, str]) -> Person:
         """Whom it vouches for.
@@ -256,9 +287,8 @@ async def _asked(
         told = None
     if answer.status_code != HTTPStatus.OK or not isinstance(told, dict):
         why = cast("Facts", told).get("error", "") if isinstance(told, dict) else ""
-        raise SignInFailed(
-            f"The provider refuses at {where}: {answer.status_code} {_plain(str(why))}"
-        )
+        said = f"The provider refuses at {where}: {answer.status_code} {_plain(str(why))}"
+        raise Refusal(said.strip(), str(why)) if why else SignInFailed(said.strip())
     return cast("Facts", told)
 
 
