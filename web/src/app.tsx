@@ -6,8 +6,10 @@ import { useEvents } from "./api/events";
 import { useJobNews } from "./jobs/job-news";
 import { JobsPanel } from "./jobs/jobs-panel";
 import { Library } from "./library/library";
-import { PairingGate } from "./pair/pairing-gate";
 import { PhoneButton } from "./pair/phone-button";
+import { AccountButton } from "./sign-in/account-button";
+import { Gate } from "./sign-in/gate";
+import { SIGN_IN_VIEW } from "./sign-in/session";
 import { Button } from "./ui/button";
 import { chooseTheme, currentTheme } from "./ui/theme";
 import { Toasts } from "./ui/toasts";
@@ -15,6 +17,7 @@ import { UploadPanel } from "./upload/upload-panel";
 
 const PairPage = lazy(() => import("./pair/pair-page"));
 const PlayerPage = lazy(() => import("./player/player-page"));
+const SignedIn = lazy(() => import("./sign-in/signed-in"));
 
 export function App() {
   return (
@@ -26,6 +29,7 @@ export function App() {
         </Link>
         <div className="top-actions">
           <PhoneButton />
+          <AccountButton />
           <ThemeSwitch />
         </div>
       </header>
@@ -37,9 +41,9 @@ export function App() {
             </Suspense>
           </Route>
           <Route>
-            <PairingGate>
+            <Gate>
               <Views />
-            </PairingGate>
+            </Gate>
           </Route>
         </Switch>
       </main>
@@ -66,6 +70,11 @@ function Views() {
             <PlayerPage key={outputId} outputId={outputId} />
           </Suspense>
         )}
+      </Route>
+      <Route path={SIGN_IN_VIEW}>
+        <Suspense fallback={<p className="quiet">Opening…</p>}>
+          <SignedIn />
+        </Suspense>
       </Route>
       <Route>
         <h1>There is nothing here</h1>

@@ -1,6 +1,7 @@
 /** The API's client, typed from its document (`openapi.json`), and its errors. */
 
 import createClient from "openapi-fetch";
+import { noteNobody } from "./nobody";
 import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
@@ -14,6 +15,11 @@ export type Profile = Schemas["ProfileAnswer"];
 export type Strategy = Schemas["StrategyAnswer"];
 export type Model = Schemas["CatalogueModel"];
 export type Upload = Schemas["UploadAnswer"];
+export type Session = Schemas["SessionAnswer"];
+export type SignedIn = Schemas["SignedIn"];
+export type Member = Schemas["MemberView"];
+export type Role = Schemas["Role"];
+export type AuditEntry = Schemas["AuditEntry"];
 
 /** What a call was refused with. */
 export class ApiError extends Error {
@@ -70,6 +76,7 @@ export function errorOf(response: Response, body: unknown): ApiError {
   const wait = Number(response.headers.get("retry-after"));
   const retryAfterS = wait > 0 ? wait : null;
   const told = isErrorBody(body) ? body.error : null;
+  if (told?.code === "unauthenticated") noteNobody();
   return new ApiError(
     told?.code ?? "unknown",
     told?.detail ?? `The service answered with status ${response.status}.`,

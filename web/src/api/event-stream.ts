@@ -1,6 +1,7 @@
 /** The service's stream of events: one connection, opened again whenever it breaks. */
 
 import type { Job } from "./client";
+import { onSomebody } from "./nobody";
 
 /** What the service tells: `hello` and `reset` mean that everything is to be listed anew. */
 export type ServiceEvent =
@@ -38,6 +39,7 @@ export class EventStream {
   #pauseMs = FIRST_PAUSE_MS;
   #again: ReturnType<typeof setTimeout> | undefined;
   #looking: ReturnType<typeof setInterval> | undefined;
+  #stopListening: (() => void) | undefined;
   #heardAtMs = 0;
   #lookedAtMs = 0;
 
@@ -59,6 +61,7 @@ export class EventStream {
     this.#lookedAtMs = Date.now();
     this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
     addEventListener("online", this.#reconnect);
+    this.#stopListening = onSomebody(this.#reconnect);
     document.addEventListener("visibilitychange", this.#onVisible);
   }
 
@@ -66,6 +69,7 @@ export class EventStream {
     clearInterval(this.#looking);
     clearTimeout(this.#again);
     removeEventListener("online", this.#reconnect);
+    this.#stopListening?.();
     document.removeEventListener("visibilitychange", this.#onVisible);
     this.#source?.close();
     this.#source = null;

@@ -3,7 +3,8 @@
 import type { OutputSummary, Recording } from "../api/client";
 import { useOutput } from "../api/queries";
 import { size } from "../ui/format";
-import { Icon, type IconName } from "../ui/icon";
+import { Icon } from "../ui/icon";
+import { Choice } from "../ui/popover";
 import type { Actions } from "./actions";
 import { filePath, stemFiles, zipPath } from "./downloads";
 
@@ -72,26 +73,5 @@ function OutputChoices({ output, isNamed, actions }: OutputProps) {
           ))}
       <Choice icon="link" label={`Copy link${of}`} onClick={() => actions.copyLink(output)} />
     </>
-  );
-}
-
-interface ChoiceProps {
-  icon: IconName;
-  label: string;
-  isBad?: boolean;
-  onClick: () => void;
-}
-
-function Choice({ icon, label, isBad = false, onClick }: ChoiceProps) {
-  return (
-    <button
-      type="button"
-      className="choice"
-      data-kind={isBad ? "bad" : undefined}
-      onClick={onClick}
-    >
-      <Icon name={icon} />
-      <span>{label}</span>
-    </button>
   );
 }

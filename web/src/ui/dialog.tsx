@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
+import { offerWork } from "./open-work";
 
 interface Props {
   title: string;
@@ -13,7 +14,11 @@ export function Dialog({ title, onClose, children }: Props) {
   useEffect(() => {
     const dialog = shown.current;
     dialog?.showModal();
-    return () => dialog?.close();
+    const withdraw = offerWork({ isOpen: () => true, giveUp: () => {} });
+    return () => {
+      withdraw();
+      dialog?.close();
+    };
   }, []);
   return (
     <dialog ref={shown} aria-labelledby={titleId} onClose={onClose}>

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ApiError } from "../api/client";
+import { noteSomebody } from "../api/nobody";
 import { isPassing, Pauses, pause, persistently } from "./pauses";
 
 const refused = (status: number, retryable = false, retryAfterS: number | null = null) =>
@@ -71,6 +72,13 @@ test("gives an error on that will not pass", async () => {
 test("a pause ends when the network comes back", async () => {
   const began = performance.now();
   setTimeout(() => dispatchEvent(new Event("online")), 20);
+  await pause(30, never());
+  expect(performance.now() - began).toBeLessThan(5000);
+});
+
+test("a pause ends when somebody has signed in", async () => {
+  const began = performance.now();
+  setTimeout(noteSomebody, 20);
   await pause(30, never());
   expect(performance.now() - began).toBeLessThan(5000);
 });

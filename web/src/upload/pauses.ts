@@ -1,16 +1,19 @@
 /** Trying again: when, and after how long. */
 
 import { ApiError } from "../api/client";
+import { onSomebody } from "../api/nobody";
 
 const FIRST_S = 0.5;
 const LONGEST_S = 30;
 const TRIES = 5;
 /** Nothing is wrong with what was sent: line, disk or service are to blame, and may come back. */
 const PASSING = new Set([408, 429, 502, 503, 504, 507]);
+/** The same, for programs: whoever was signed out can sign in again in another tab. */
+const PASSING_CODES = new Set(["unreachable", "unauthenticated"]);
 
 /** Whether the same may succeed later, however long that takes. */
 export function isPassing(error: unknown): error is ApiError {
-  return error instanceof ApiError && (error.code === "unreachable" || PASSING.has(error.status));
+  return error instanceof ApiError && (PASSING_CODES.has(error.code) || PASSING.has(error.status));
 }
 
 /** Pauses between tries, each twice as long as the one before, up to half a minute. */
@@ -37,18 +40,20 @@ export class Pauses {
   }
 }
 
-/** Wait; less if the network comes back meanwhile. Throws if it is given up. */
+/** Wait; less if the network, or a sign-in, comes back meanwhile. Throws if it is given up. */
 export function pause(seconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (finish: () => void) => () => {
       clearTimeout(timer);
       removeEventListener("online", over);
+      stopListening();
       signal.removeEventListener("abort", given);
       finish();
     };
     const over = end(resolve);
     const given = end(() => reject(signal.reason));
     const timer = setTimeout(over, seconds * 1000);
+    const stopListening = onSomebody(over);
     if (signal.aborted) return given();
     addEventListener("online", over);
     signal.addEventListener("abort", given);

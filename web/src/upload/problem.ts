@@ -41,7 +41,6 @@ const REFUSED: Record<string, readonly [string, string | null]> = {
     "Choose another profile and add it again.",
   ],
   forbidden: ["You may not add recordings here, or not with this profile.", "Ask who runs it."],
-  unauthenticated: ["This page is not signed in.", "Sign in or pair this device, then try again."],
   origin_refused: [
     "The service does not know this page's address.",
     "Open the page at the service's own address, or ask who runs it to set BACKEND_URL.",
@@ -76,12 +75,7 @@ const WITH_FIGURES = new Set([
 ]);
 
 /** Somebody can do something about it, and then the same file is taken. */
-const NEEDS_OTHERS = new Set([
-  "forbidden",
-  "unauthenticated",
-  "request_too_large",
-  "quota_exceeded",
-]);
+const NEEDS_OTHERS = new Set(["forbidden", "request_too_large", "quota_exceeded"]);
 
 /** Why a file was not taken. */
 export function problemOf(error: unknown): Problem {
@@ -117,6 +111,8 @@ export function reasonOf(held: ApiError): string {
     return "The service's disk is full. It goes on by itself once there is room: delete recordings that nobody needs.";
   if (held.code === "service_busy")
     return "The service takes no more uploads just now. It goes on by itself; if it stays so, remove uploads that were broken off.";
+  if (held.code === "unauthenticated")
+    return "This page is not signed in. It goes on by itself once you sign in, or pair this device.";
   if (held.code === "unreachable")
     return navigator.onLine
       ? "The service does not answer. It goes on by itself once it does."

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { noteSomebody, onNobody } from "../api/nobody";
 import { unfinished } from "./finish";
 import { type Chosen, type UploadItem, UploadQueue } from "./queue";
 import { UploadService } from "./upload-service.fixture";
@@ -124,6 +125,30 @@ test("an empty file is refused without a call", async () => {
   expect(problem?.what).toMatch(/empty/);
   expect(service.calls).toEqual([]);
 });
+
+test.each([
+  ["parts are sent", /^PUT/],
+  ["it is completed", /complete$/],
+  ["its job is made", /process$/],
+])(
+  "whoever is signed out while %s loses nothing: it goes on after the sign-in",
+  async (_, calls) => {
+    const content = text(2500);
+    const asked = vi.fn<() => void>();
+    const stop = onNobody(asked);
+    service.refuse = (call) => (calls.test(call) ? { status: 401, code: "unauthenticated" } : null);
+    await queue.add([chosen("take.wav", content)]);
+    const { stage } = await item(({ held }) => held?.code === "unauthenticated");
+    expect(stage).not.toBe("failed");
+    expect(asked).toHaveBeenCalled();
+
+    service.refuse = () => null;
+    noteSomebody();
+    await item((each) => each.stage === "given");
+    expect(service.jobs).toEqual([{ sha256: sha256(content), profile: "band" }]);
+    stop();
+  },
+);
 
 test("what the service refuses is said in words, and others go on", async () => {
   let isFirst = true;

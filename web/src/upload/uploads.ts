@@ -1,10 +1,11 @@
 /** The uploads of this page, which go on whichever view is open. */
 
 import { ApiError } from "../api/client";
+import { offerWork } from "../ui/open-work";
 import { stayAwake } from "./awake";
 import { finishEarlier, forget, unfinished } from "./finish";
 import { persistently } from "./pauses";
-import { isSending, UploadQueue } from "./queue";
+import { isSending, type UploadItem, UploadQueue } from "./queue";
 import { look } from "./service";
 
 /** An earlier visit's upload that is not there any more, or not whole: the list of open ones says. */
@@ -15,10 +16,19 @@ export const uploads = new UploadQueue();
 /** Take up what an earlier visit left, and guard what is sent. Call it once. */
 export function startUploads(): void {
   goOnWithUnfinished(uploads);
+  const sendsAny = () => uploads.items().some(isSending);
+  let isGivenUp = false;
+  offerWork({
+    isOpen: () => uploads.items().some(holdsFile),
+    giveUp: () => {
+      isGivenUp = true;
+      removeEventListener("beforeunload", ask);
+    },
+  });
   uploads.subscribe(() => {
-    const sends = uploads.items().some(isSending);
+    const sends = sendsAny();
     stayAwake(sends);
-    if (sends) addEventListener("beforeunload", ask);
+    if (sends && !isGivenUp) addEventListener("beforeunload", ask);
     else removeEventListener("beforeunload", ask);
   });
 }
@@ -38,6 +48,11 @@ export function goOnWithUnfinished(queue: UploadQueue): void {
       }
     });
   }
+}
+
+/** Whether the page holds a file that is not all at the service, even if nothing is sent now. */
+function holdsFile({ stage }: UploadItem): boolean {
+  return stage !== "given" && stage !== "failed";
 }
 
 /** The browser asks whether to leave, in its own words. */

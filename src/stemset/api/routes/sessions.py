@@ -95,6 +95,8 @@ async def get_session(request: Request, service: ServiceOf, desk: SignInOf) -> S
         return SessionAnswer(sign_in=shown, member=None)
     async with service.database.reading() as connection:
         session = await sessions.read(connection, text)
+    if session is None:
+        sessions_of(request).forget(text)
     return SessionAnswer(sign_in=shown, member=session and _signed_in(session))
 
 

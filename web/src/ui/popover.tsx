@@ -10,8 +10,9 @@ import {
   useRef,
   useState,
 } from "react";
-import { Button } from "../ui/button";
-import type { IconName } from "../ui/icon";
+import { Button } from "./button";
+import { Icon, type IconName } from "./icon";
+import "./popover.css";
 
 const CHOICES = "a, button";
 // Pixels to the window's edge, and to the button.
@@ -68,6 +69,28 @@ export function Popover({ label, hidesLabel, shown, icon, kind = "bare", childre
   );
 }
 
+interface ChoiceProps {
+  icon: IconName;
+  label: string;
+  isBad?: boolean;
+  onClick: () => void;
+}
+
+/** What can be chosen in it. */
+export function Choice({ icon, label, isBad = false, onClick }: ChoiceProps) {
+  return (
+    <button
+      type="button"
+      className="choice"
+      data-kind={isBad ? "bad" : undefined}
+      onClick={onClick}
+    >
+      <Icon name={icon} />
+      <span>{label}</span>
+    </button>
+  );
+}
+
 /** Beside its button, also when the page moves under it. */
 function usePlace(
   isOpen: boolean,
@@ -85,11 +108,12 @@ function usePlace(
     const frame = requestAnimationFrame(follow);
     const resized = new ResizeObserver(follow);
     resized.observe(shown);
-    addEventListener("scroll", follow, { passive: true });
+    // Also of a dialog that it is in.
+    addEventListener("scroll", follow, { capture: true, passive: true });
     return () => {
       cancelAnimationFrame(frame);
       resized.disconnect();
-      removeEventListener("scroll", follow);
+      removeEventListener("scroll", follow, { capture: true });
     };
   }, [isOpen, anchor, panel]);
 }
