@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from stemset.api.limits import MAX_BODY_BYTES, Limits
+from stemset.serving.bounded_http import MAX_HEAD_BYTES
 
 JSON = {"content-type": "application/json"}
 WANTED = {"profile_name": "h4n", "filename": "a.wav"}
@@ -106,6 +107,15 @@ def test_body_that_does_not_end_is_refused_while_it_comes(running: RunningServic
         except OSError:
             pass  # closed by the other side
     assert sent < 64 * MAX_BODY_BYTES
+
+
+def test_head_that_is_too_long_is_refused_and_the_service_goes_on(running: RunningService):
+    at = ("127.0.0.1", httpx.URL(running.url).port or 0)
+    with socket.create_connection(at, timeout=10) as raw:
+        raw.sendall(b"GET /livez HTTP/1.1\r\nhost: localhost\r\na: " + b"b" * MAX_HEAD_BYTES)
+
+        assert raw.recv(65_536).startswith(b"HTTP/1.1 431 ")
+    assert running.client.get("/livez").status_code == httpx.codes.OK
 
 
 @pytest.mark.parametrize(

@@ -189,11 +189,17 @@ def video(path: Path, *, audio: bool) -> None:
                 file.mux(sound.encode(part))
 
 
-def encoded(codec: str, container: str, seconds: int = 1) -> bytes:
+def encoded(codec: str, container: str, seconds: int = 1, rate_hz: int = RATE_HZ) -> bytes:
     """Return some seconds of tones, as a file's bytes."""
     memory = io.BytesIO()
-    encode(memory, tones(frames=seconds * RATE_HZ, bits=24), codec, container)
+    samples = tones(frames=seconds * rate_hz, bits=24)
+    encode(memory, samples, codec, container, rate_hz=rate_hz)
     return memory.getvalue()
+
+
+def at_two_rates(codec: str, container: str, first_hz: int, then_hz: int) -> bytes:
+    """Return a file whose rate changes after two seconds."""
+    return encoded(codec, container, 2, first_hz) + encoded(codec, container, 2, then_hz)
 
 
 def with_art(path: Path, art_bytes: int) -> None:
@@ -205,10 +211,14 @@ def with_art(path: Path, art_bytes: int) -> None:
     def sync_safe(number: int) -> bytes:
         return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
 
-    noise = np.random.default_rng(1).bytes(art_bytes)
-    picture = frame(b"APIC", b"\0image/jpeg\0\3\0\xff\xd8\xff\xe0" + noise)
-    content = frame(b"TIT2", b"\3Title") + picture
-    path.write_bytes(b"ID3\4\0\0" + sync_safe(len(content)) + content + encoded("mp3", "mp3"))
+    noise = np.random.default_rng(1).bytes(2**20)
+    title, head = frame(b"TIT2", b"\3Title"), b"\0image/jpeg\0\3\0\xff\xd8\xff\xe0"
+    picture = b"APIC" + sync_safe(len(head) + art_bytes) + b"\0\0" + head
+    with path.open("wb") as file:
+        file.write(b"ID3\4\0\0" + sync_safe(len(title + picture) + art_bytes) + title + picture)
+        for start in range(0, art_bytes, len(noise)):
+            file.write(noise[: art_bytes - start])
+        file.write(encoded("mp3", "mp3"))
 
 
 def silent_flac(path: Path, *, seconds: int, said_frames: int | None = None) -> None:
@@ -219,6 +229,13 @@ def silent_flac(path: Path, *, seconds: int, said_frames: int | None = None) -> 
     info = struct.pack(">HH6xQ16x", block, block, rate_hz << 44 | 15 << 36 | total)
     frames = (silent_flac_frame(number) for number in range(blocks))
     path.write_bytes(b"fLaC" + b"\x80\0\0\x22" + info + b"".join(frames))
+
+
+def rate_unsaid() -> bytes:
+    """Return a FLAC whose frames alone have a rate, and which is damaged in front of them."""
+    info = struct.pack(">HH6xQ16x", 65_535, 65_535, 15 << 36 | 3 * 65_535)
+    frames = b"".join(silent_flac_frame(number) for number in range(3))
+    return b"fLaC" + b"\x80\0\0\x22" + info + b"\1" * 500 + frames
 
 
 def silent_flac_frame(number: int) -> bytes:
@@ -466,8 +483,18 @@ DAMAGED = {
         made(lambda: scratched(encoded("mp3", "mp3", 10), np.linspace(0.02, 0.98, 300), 60)),
         "audio_corrupt",
     ),
+    "rate-doubled.aac": Case(
+        made(lambda: at_two_rates("aac", "adts", 48_000, 96_000)), "audio_corrupt"
+    ),
+    "rate-lowered.mp3": Case(
+        made(lambda: at_two_rates("mp3", "mp3", 48_000, 44_100)), "audio_corrupt"
+    ),
+    "rate-unsaid.flac": Case(made(rate_unsaid), "audio_corrupt"),
+    "rate-raised.flac": Case(
+        made(lambda: at_two_rates("flac", "flac", 8_000, 192_000)), "audio_corrupt"
+    ),
 }
-"""Recordings that were cut off or hurt."""
+"""Recordings that were cut off or hurt, or change on the way."""
 
 ODD = {
     **{

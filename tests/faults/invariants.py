@@ -1,15 +1,19 @@
 """What must hold after every fault, read from the database and the store themselves.
 
-I1 every accepted job has ended; I2 none that is open is without an entry of the queue; I3 one usage
-row for each complete job and none for others; I4 the stems of complete jobs stand as the manifest
-says; I5 nothing lies below an output's name that no attempt of the ledger left; I6 no attempt is
-open that nobody is at, and there are no more than the budget allows.
+I1 every accepted job has ended, and not later than its attempts may have taken; I2 none that is
+open is without an entry of the queue; I3 one usage row for each complete job and none for others;
+I4 the stems of complete jobs stand as the manifest says; I5 nothing lies below an output's name
+that no attempt of the ledger left, and nothing in the store is older than it may be that is no
+output's, recording's or upload's; I6 no attempt is open that nobody is at, there are no more than
+the budget allows, and those that came to nothing took no more than their number times the job's
+length.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -26,6 +30,14 @@ _WITHOUT_ENTRY = """
         WHERE entry.lock = jobs.id AND entry.status IN ('todo', 'doing')
     )
 """
+_LATE = """
+    SELECT jobs.id, jobs.started_at, jobs.ended_at FROM jobs JOIN recordings USING (sha256)
+    WHERE jobs.ended_at - jobs.started_at >
+        (SELECT greatest(count(*), 1) FROM attempts WHERE job_id = jobs.id)
+        * greatest(interval '30 min', make_interval(secs => 10 * coalesce(duration_s, 0)))
+"""
+"""An order's deadline (``dispatch.wish``) for each attempt."""
+
 _WRONGLY_CHARGED = """
     SELECT jobs.id, state, count(usage.job_id) AS rows
     FROM jobs LEFT JOIN usage ON usage.job_id = jobs.id
@@ -44,19 +56,39 @@ _OVER_BUDGET = f"""
         WHEN 'interrupted' THEN {LIMITS.interrupted} WHEN 'passed_over' THEN {LIMITS.passed_over}
         ELSE 1 END
 """  # noqa: S608 - numbers of ours
+_WASTED = """
+    SELECT jobs.id, sum(computing_s) AS wasted_s, count(*) AS attempts
+    FROM attempts JOIN jobs ON jobs.id = attempts.job_id JOIN recordings USING (sha256)
+    WHERE attempts.outcome <> 'complete'
+    GROUP BY jobs.id, duration_s
+    HAVING sum(computing_s) > count(*) * greatest({length_s}, coalesce(duration_s, 0))
+"""
 _COMPLETE = """
     SELECT jobs.*, outputs.metadata->>'fingerprint' AS published FROM jobs JOIN outputs
     ON outputs.profile = jobs.profile AND outputs.output_name = jobs.output_name
     WHERE jobs.state = 'complete' AND outputs.job_id = jobs.id
 """
 _FOLDERS = """
-    SELECT jobs.profile, jobs.output_name, attempts.folder
+    SELECT jobs.profile, jobs.output_name, attempts.folder,
+        jobs.ended_at < now() - interval '2 days' AND NOT EXISTS (
+            SELECT 1 FROM outputs LEFT JOIN jobs winner ON winner.id = outputs.job_id
+            WHERE outputs.profile = jobs.profile AND outputs.output_name = jobs.output_name
+            AND attempts.folder IN (outputs.metadata->>'attempt', winner.attempt)
+        ) AS is_old
     FROM attempts JOIN jobs ON jobs.id = attempts.job_id
 """
+_INPUTS = """
+    SELECT input_key FROM recordings WHERE deleted_at IS NULL
+    UNION SELECT input_key FROM uploads WHERE completed_at IS NULL
+    UNION SELECT input_key FROM jobs WHERE ended_at IS NULL
+    UNION SELECT key FROM doomed
+"""
+_OVERDUE = "SELECT key FROM doomed WHERE created_at < now() - interval '2 days'"
 
 Connection = psycopg.Connection[Any]
 
 _LARGEST_BYTES = 1 << 30
+_COLLECTED_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -66,10 +98,13 @@ class Books:
     Attributes:
         conninfo: The database.
         store: The store.
+        length_s: How long computing may take however short a recording is: models are loaded, and
+            the machine is busy.
     """
 
     conninfo: str
     store: Store
+    length_s: float = 300.0
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """What a query gives."""
@@ -86,9 +121,12 @@ class Books:
             with psycopg.connect(self.conninfo, connect_timeout=5) as own:
                 return self.problems(own)
         return [
-            *(f"{number} {what}: {row}" for number, what, row in _in_the_ledger(connection)),
+            *(
+                f"{number} {what}: {row}"
+                for number, what, row in _in_the_ledger(connection, self.length_s)
+            ),
             *(f"I4 stems: {problem}" for problem in self._of_stems(connection)),
-            *(f"I5 nobody's: {key}" for key in self._of_nobody(connection)),
+            *(f"I5 {what}: {key}" for what, key in self._of_nobody(connection)),
         ]
 
     def state(self, job_id: str) -> dict[str, Any]:
@@ -122,9 +160,9 @@ class Books:
                 ):
                     yield f"{folder.key(name)} is not as the manifest says"
 
-    def _of_nobody(self, connection: Connection) -> Iterator[str]:
+    def _of_nobody(self, connection: Connection) -> Iterator[tuple[str, str]]:
         known = {
-            AttemptFolder(row["profile"], row["output_name"], row["folder"]).prefix
+            AttemptFolder(row["profile"], row["output_name"], row["folder"]).prefix: row["is_old"]
             for row in _rows(connection, _FOLDERS)
         }
         published = {
@@ -132,17 +170,33 @@ class Books:
             for row in _rows(connection, "SELECT * FROM outputs")
         }
         for info in self.store.list_below("outputs"):
-            if info.key not in published and info.key.rpartition("/")[0] not in known:
-                yield info.key
+            folder = info.key.rpartition("/")[0]
+            if info.key not in published and folder not in known:
+                yield "nobody's", info.key
+            elif known.get(folder):
+                yield "too old", info.key
+        used = {row["input_key"] for row in _rows(connection, _INPUTS)}
+        before = datetime.now(UTC) - _COLLECTED_AFTER
+        for place in ("inputs", "claims"):
+            for info in self.store.list_below(place):
+                key = f"inputs/{info.key.partition('/')[2]}"
+                if key not in used and info.modified < before:
+                    yield "nobody's", info.key
+        for row in _rows(connection, _OVERDUE):
+            yield "not removed", row["key"]
 
 
-def _in_the_ledger(connection: Connection) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _in_the_ledger(
+    connection: Connection, length_s: float
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
     queries = [
         ("I1", "open", _OPEN),
+        ("I1", "late", _LATE),
         ("I2", "without entry", _WITHOUT_ENTRY),
         ("I3", "usage", _WRONGLY_CHARGED),
         ("I6", "attempt open", _LEFT_OPEN),
         ("I6", "over budget", _OVER_BUDGET),
+        ("I6", "wasted", _WASTED.format(length_s=length_s)),
     ]
     for number, what, query in queries:
         for row in _rows(connection, query):

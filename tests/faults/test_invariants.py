@@ -1,5 +1,6 @@
 """What checks the books sees what is wrong with them."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from service_deployment import ServiceDeployment, service
 from short_takes import Takes
 
 from stemset.storage.keys import AttemptFolder
+from stemset.storage.service_store import service_store
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +38,10 @@ def deployment(
     [
         ("UPDATE jobs SET ended_at = NULL, state = 'queued' WHERE state = 'cancelled'", "I1"),
         ("UPDATE jobs SET ended_at = NULL, state = 'queued' WHERE state = 'cancelled'", "I2"),
+        (
+            "UPDATE jobs SET started_at = ended_at - interval '31 min' WHERE state = 'complete'",
+            "I1",
+        ),
         ("DELETE FROM usage", "I3"),
         (
             (
@@ -60,6 +66,23 @@ def deployment(
             ),
             "I6",
         ),
+        (
+            (
+                "INSERT INTO attempts"
+                " (job_id, number, folder, runner, outcome, ended_at, computing_s)"
+                " SELECT id, 9, 'x', 'local', 'failed', now(), 301 FROM jobs"
+                " WHERE state = 'complete'"
+            ),
+            "I6",
+        ),
+        (
+            (
+                "UPDATE jobs SET ended_at = now() - interval '3 days', started_at = NULL;"
+                " UPDATE outputs SET job_id = NULL, metadata = '{}'"
+            ),
+            "I5",
+        ),
+        ("INSERT INTO doomed VALUES ('inputs/here/x', 'x', now() - interval '3 days')", "I5"),
     ],
 )
 def test_what_is_wrong_in_the_ledger_is_seen(
@@ -88,3 +111,17 @@ def test_what_is_wrong_in_the_store_is_seen(deployment: ServiceDeployment) -> No
 
     assert [problem[:2] for problem in problems] == ["I4", "I5"]
     assert deployment.books.problems() == []
+
+
+@pytest.mark.parametrize("key", ["inputs/here/stray.wav", "claims/here/stray.wav"])
+def test_recording_that_is_nobodys_is_seen_once_it_is_old(
+    deployment: ServiceDeployment, key: str
+) -> None:
+    stray = Path(service_store(None, deployment.data).bucket) / key
+    deployment.store.write(key, b"x")
+    young = deployment.books.problems()
+    os.utime(stray, (0, 0))
+    old = deployment.books.problems()
+    deployment.store.delete([key])
+
+    assert (young, old) == ([], [f"I5 nobody's: {key}"])

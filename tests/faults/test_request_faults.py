@@ -4,11 +4,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 from numpy.typing import NDArray
+from psycopg import sql
 from running_parts import Part, assert_gone, wait_for
 from service_deployment import ServiceDeployment, service
 from short_takes import Takes
@@ -41,6 +44,24 @@ def cancel(deployment: ServiceDeployment, job_id: str) -> httpx.Response:
     return deployment.call("POST", f"/api/jobs/{job_id}/cancel")
 
 
+def let_a_day_pass(conninfo: str) -> None:
+    """Set every time in the ledger a day back; the queue's processes live on."""
+    with psycopg.connect(conninfo) as connection:
+        times = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'"
+            " AND table_name NOT LIKE 'procrastinate%'"
+        ).fetchall()
+        assert ("jobs", "created_at") in times
+        for table, column in times:
+            name = sql.Identifier(column)
+            connection.execute(
+                sql.SQL("UPDATE {} SET {} = {} - interval '1 day'").format(
+                    sql.Identifier(table), name, name
+                )
+            )
+
+
 def test_request_made_many_times_at_once_makes_one_job(
     deployment: ServiceDeployment, takes: Takes
 ) -> None:
@@ -57,6 +78,24 @@ def test_request_made_many_times_at_once_makes_one_job(
     deployment.assert_complete(job_id)
     assert deployment.process("same.wav", output_name="same") == job_id
     assert len(deployment.books.attempts(job_id)) == 1
+
+
+def test_request_asked_again_a_day_later_is_the_same_job(
+    deployment: ServiceDeployment, takes: Takes
+) -> None:
+    job_id = deployment.separate(takes.wav(), "yesterday.wav")
+    deployment.assert_complete(job_id)
+    before = deployment.call("GET", f"/api/jobs/{job_id}").json()["created_at"]
+
+    let_a_day_pass(deployment.books.conninfo)
+
+    body = {"profile_name": "here", "filename": "yesterday.wav"}
+    again = deployment.ask("POST", "/api/process", json=body).json()
+    assert (again["job_id"], again["created"]) == (job_id, False)
+    after = deployment.call("GET", f"/api/jobs/{job_id}").json()["created_at"]
+    assert datetime.fromisoformat(before) - datetime.fromisoformat(after) == timedelta(days=1)
+    assert len(deployment.books.attempts(job_id)) == 1
+    deployment.assert_well()
 
 
 def test_output_name_of_another_recording_is_refused(

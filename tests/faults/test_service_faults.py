@@ -105,6 +105,29 @@ def test_service_killed_while_it_is_at_a_job_ends_it_once_when_it_is_back(
     assert again.terminate() == 0
 
 
+def test_stem_that_is_replaced_before_its_job_is_complete_is_made_again(
+    embedded: ServiceDeployment, takes: Takes, tmp_path: Path
+) -> None:
+    crashing = {"STEMSET_CRASH_AT": f"api:finalising@{tmp_path / 'crashed'}"}
+    killed = embedded.serve(**crashing)
+    job_id = embedded.separate(takes.wav(), "replaced.wav")
+    killed.wait_crashed()
+    (stem,) = [
+        info.key
+        for info in embedded.store.list_below("outputs/here")
+        if "/replaced_" in info.key and info.key.endswith("/vocals.flac")
+    ]
+    embedded.store.write(stem, bytes(embedded.store.head(stem).bytes))
+
+    again = embedded.serve(**crashing)
+
+    embedded.assert_complete(job_id)
+    first, second = embedded.books.attempts(job_id)
+    assert (first["error"]["code"], second["outcome"]) == ("object_corrupt", "complete")
+    assert embedded.books.problems() == []
+    assert again.terminate() == 0
+
+
 def test_power_cut_in_the_middle_of_a_job_loses_nothing(
     embedded: ServiceDeployment, takes: Takes
 ) -> None:

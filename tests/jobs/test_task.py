@@ -20,6 +20,7 @@ from ledger_jobs import (
     separating,
     succeed,
 )
+from priced_attempts import begun
 from sqlalchemy import text
 
 from stemset.errors import (
@@ -31,12 +32,15 @@ from stemset.errors import (
     StemsetError,
     UnsupportedVersion,
 )
+from stemset.jobs import attempts as jobs_attempts
 from stemset.jobs import ledger, recordings
+from stemset.jobs.attempts import Outcome
 from stemset.jobs.database import Database
 from stemset.jobs.events import Kind
 from stemset.jobs.job import State
 from stemset.jobs.task import Again, Separating
-from stemset.orders.messages import Failure, Order
+from stemset.jobs.telling import Telling
+from stemset.orders.messages import Failure, Order, Report, Status
 from stemset.storage.outputs import attempts
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
@@ -299,6 +303,33 @@ def test_recording_whose_content_changed_is_in_doubt(database_conninfo: str, sto
         ended = await look(database, job.id)
         assert ended.error is not None
         assert ended.error.code == "input_changed"
+
+    in_ledger(database_conninfo, scenario)
+
+
+def test_progress_that_is_told_while_the_job_is_settled_locks_nobody_out(
+    database_conninfo: str,
+) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    its_own = " AND datname = current_database()"
+
+    async def scenario(database: Database) -> None:
+        job = await accept(database)
+        attempt = await begun(database, job)
+        telling = Telling(database, attempt)
+        telling.tell(Report(job_id=job.id, attempt=1, seq=1, status=Status.PROGRESS))
+        async with database.transaction() as connection:
+            assert await ledger.lock_open(connection, job.id)
+            writing = asyncio.create_task(telling.until_ended())
+            async with database.reading() as other:
+                while not (await other.execute(text(waiting + its_own))).scalar_one():  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+            await connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
+            await jobs_attempts.end(connection, attempt, Outcome.COMPLETE)
+        writing.cancel()
+        await asyncio.wait({writing})
+
+        assert await outcomes(database, job.id) == ["complete"]
 
     in_ledger(database_conninfo, scenario)
 

@@ -70,7 +70,8 @@ def test_attempt_leaves_a_whole_output_and_nothing_on_scratch(
     manifest = read_manifest(store, folder)
     assert manifest is not None
     assert done.stems == ("vocals", "accompaniment")
-    assert check(store, folder, manifest) == []
+    assert check(store, folder, manifest, as_put=True) == []
+    assert manifest.etags == {name: store.head(folder.key(name)).etag for name in manifest.files}
     for name, facts in manifest.files.items():
         data = store.read(folder.key(name), limit=1 << 30)
         assert (len(data), hashlib.sha256(data).hexdigest()) == (facts["bytes"], facts["sha256"])

@@ -180,9 +180,10 @@ def test_put_writes_the_file(orderer: Orderer, bucket: Store, tmp_path: Path, le
     source = file_of(tmp_path / "stem", length)
     moved: list[int] = []
 
-    orderer.exchange().put(source, "vocals.flac", on_bytes=moved.append)
+    etag = orderer.exchange().put(source, "vocals.flac", on_bytes=moved.append)
 
     assert put_is_whole(bucket, source, "vocals.flac")
+    assert etag == bucket.head(FOLDER.key("vocals.flac")).etag
     assert sum(moved) == length
     assert orderer.asked == [Wanted("PUT", "vocals.flac", bytes=length)]
 
@@ -207,13 +208,15 @@ def test_put_of_a_long_file_goes_in_parts(
     source = file_of(tmp_path / "stem", length)
     moved: list[int] = []
 
-    orderer.exchange().put(source, "vocals+drums 1.wav", on_bytes=moved.append)
+    etag = orderer.exchange().put(source, "vocals+drums 1.wav", on_bytes=moved.append)
 
     assert put_is_whole(bucket, source, "vocals+drums 1.wav")
+    assert etag == bucket.head(FOLDER.key("vocals+drums 1.wav")).etag
     assert sum(moved) == length
     parts = -(-length // MAX_PUT_BYTES)
-    assert [each.part for each in orderer.asked] == [*range(1, parts + 1), None]
-    assert all(each.parts == parts for each in orderer.asked)
+    puts = [each for each in orderer.asked if each.method == "PUT"]
+    assert [each.part for each in puts] == [*range(1, parts + 1), None]
+    assert all(each.parts == parts for each in puts)
 
 
 def test_put_in_parts_by_an_orderer_that_was_started_again_is_whole(

@@ -1,9 +1,13 @@
+import hashlib
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stemset.errors import ObjectCorrupt
+from stemset.storage._obstore import PART_BYTES
 from stemset.storage.keys import MANIFEST, AttemptFolder, attempt_folder
 from stemset.storage.outputs import (
     Manifest,
@@ -62,7 +66,15 @@ def test_manifest_read_back_is_the_one_that_was_written(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"[]", b"\xff", b'{"job_id": "x", "attempt": 1, "metadata": {"files": 3}}']
+    "data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b'{"job_id": "x", "attempt": 1, "metadata": {"files": 3}}',
+        b'{"etags": [1]}',
+    ],
 )
 def test_manifest_that_is_none_is_refused(data: bytes) -> None:
     with pytest.raises(ObjectCorrupt):
@@ -98,6 +110,62 @@ def test_check_names_what_is_missing_and_what_is_short(store: Store) -> None:
 
     store.delete([folder().key("vocals.opus")])
     assert check(store, folder(), manifest()) == ["vocals.opus is missing."]
+
+
+@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.s3)])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "s3":
+        return open_store(request.getfixturevalue("bucket_settings"))
+    return open_store(StoreSettings(request.param, str(tmp_path / "bucket")))
+
+
+@pytest.mark.parametrize("length", [1, PART_BYTES + 1])
+def test_check_sees_a_file_that_was_replaced_by_one_of_its_length(
+    any_store: Store, tmp_path: Path, length: int
+) -> None:
+    made = upload_stem(any_store, tmp_path / "stem", b"s" * length)
+
+    before = check(any_store, folder(), made, as_put=True)
+    (tmp_path / "stem").write_bytes(b"t" * length)
+    any_store.upload(tmp_path / "stem", folder().key("vocals.opus"))
+
+    assert before == []
+    assert check(any_store, folder(), made) == []
+    assert check(any_store, folder(), made, as_put=True) == [
+        "vocals.opus has another content than was put."
+    ]
+    assert find_whole(any_store, "h4n", NAME, JOB_ID, "f" * 64) is None
+
+
+def test_check_takes_a_file_whose_tag_alone_is_another(store: Store, tmp_path: Path) -> None:
+    made = upload_stem(store, tmp_path / "stem", b"stems")
+
+    store.write(folder().key("vocals.opus"), b"stems")  # as in a bucket that was copied
+
+    assert store.head(folder().key("vocals.opus")).etag != made.etags["vocals.opus"]
+    assert check(store, folder(), made, as_put=True) == []
+
+
+def test_manifest_of_an_older_version_has_no_tags_and_is_taken(store: Store) -> None:
+    make(store, 1)
+    facts = json.loads(manifest().to_bytes())
+    del facts["etags"]
+
+    old = parse_manifest(json.dumps(facts).encode())
+
+    assert old.etags == {}
+    assert check(store, folder(), old, as_put=True) == []
+
+
+def upload_stem(store: Store, path: Path, data: bytes) -> Manifest:
+    """An attempt whose one file is put as a worker puts it."""
+    path.write_bytes(data)
+    etag = store.upload(path, folder().key("vocals.opus"))
+    assert etag is not None
+    facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    made = replace(manifest(files={"vocals.opus": facts}), etags={"vocals.opus": etag})
+    store.create(folder().key(MANIFEST), made.to_bytes())
+    return made
 
 
 def test_publish_points_every_url_at_the_winning_attempt(store: Store) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from stemset.serving.bounded_http import BoundedHttp
 
 _EXTENSION = "stemset.abort"
 
 
-class AbortableHttp(HttpToolsProtocol):
-    """Uvicorn's HTTP, which tells the application how to end the connection."""
+class AbortableHttp(BoundedHttp):
+    """HTTP with bounded heads, which tells the application how to end the connection."""
 
     def on_message_begin(self) -> None:
         """Begin a call."""

@@ -72,13 +72,25 @@ def format_from_json(values: dict[str, Any]) -> RecordingFormat:
     Raises:
         TypeError, ValueError, KeyError: if ``values`` are not such a format.
     """
-    channels, rate_hz = tuple(map(str, values["channels"])), int(values["rate_hz"])
+    for name, kind in _KINDS.items():
+        if name in values and not isinstance(values[name], kind):
+            raise TypeError(f"{name} is {values[name]!r}")
+    channels, rate_hz = tuple(map(str, values["channels"])), values["rate_hz"]
     if not (1 <= len(channels) <= MAX_CHANNELS and MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ):
         raise ValueError(f"{len(channels)} channels at {rate_hz} Hz")
     checked = {
         "depth": Depth(values["depth"]),
         "channels": channels,
-        "rate_hz": rate_hz,
+        "tags": {name: str(text) for name, text in values.get("tags", {}).items()},
         "warnings": tuple(map(str, values["warnings"])),
     }
     return RecordingFormat(**{**values, **checked})
+
+
+_KINDS = {
+    **dict.fromkeys(("container", "codec", "layout"), str),
+    **dict.fromkeys(("lossless", "frames_exact"), bool),
+    **dict.fromkeys(("rate_hz", "tracks"), int),
+    "frames": int | None,
+    "tags": dict,
+}

@@ -29,11 +29,15 @@ import struct
 from array import array
 from itertools import groupby
 
+from stemset.errors import OutputInvalid
+
 INDEX_SUFFIX = ".index.json"
 RATE_HZ = 48_000
 
 _VERSION = 1
 _PAGE_HEADER = struct.Struct("<4sBBqIIIB")
+_PAGE_MAGIC = b"OggS"
+_OPUS_MAGIC = b"OpusHead"
 _CONTINUED = 0x01
 _FULL_SEGMENT = 255
 _HEADER_PACKETS = 2
@@ -56,7 +60,11 @@ class OggIndex:
         self._ends = array("Q")
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the file, cut anywhere."""
+        """Take the next bytes of the file, cut anywhere.
+
+        Raises:
+            OutputInvalid: They are no Ogg Opus, or a page ends before the one in front of it.
+        """
         self._pending += data
         while (page := self._next_page()) is not None:
             if self._packets_to_skip:
@@ -86,6 +94,8 @@ class OggIndex:
         segments = self._pending[_PAGE_HEADER.size - 1]
         header = _PAGE_HEADER.size + segments
         size = header + sum(self._pending[_PAGE_HEADER.size : header])
+        if not self._pending.startswith(_PAGE_MAGIC):
+            raise OutputInvalid("The stem's file is not made of Ogg's pages.")
         if len(self._pending) < max(header, size):
             return None
         page = bytes(self._pending[:size])
@@ -96,8 +106,10 @@ class OggIndex:
         segments = page[_PAGE_HEADER.size - 1]
         lacing = page[_PAGE_HEADER.size : _PAGE_HEADER.size + segments]
         if not self._header_bytes:
-            head = _OPUS_HEAD.unpack_from(page, _PAGE_HEADER.size + segments)
-            _, _, self._channels, self._pre_skip = head
+            head = page[_PAGE_HEADER.size + segments :]
+            if len(head) < _OPUS_HEAD.size or not head.startswith(_OPUS_MAGIC):
+                raise OutputInvalid("The stem's file does not begin as an Opus file.")
+            _, _, self._channels, self._pre_skip = _OPUS_HEAD.unpack_from(head)
         self._header_bytes += len(page)
         # A packet ends with the first segment that is not full.
         self._packets_to_skip -= sum(length < _FULL_SEGMENT for length in lacing)
@@ -110,4 +122,6 @@ class OggIndex:
         else:
             self._bytes.append(len(page))
             self._ends.append(self._ends[-1] if self._ends else 0)
+        if granule < self._ends[-1]:
+            raise OutputInvalid(f"A page of the stem's file ends at {granule:,}, before its start.")
         self._ends[-1] = granule  # some packet ends on each page: the largest fills a tenth of it

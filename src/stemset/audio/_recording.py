@@ -76,7 +76,8 @@ class Recording:
         context = self._stream.codec_context
         _check_shape(context.layout.nb_channels, context.sample_rate, limits)
         self._promise = _promise(self._container, self._stream, has_count=has_count)
-        self._check_promise(context.sample_rate)
+        self._rate_hz = context.sample_rate  # what a decoder finds later may be 0
+        self._check_promise(self._rate_hz)
         self._damage = _Damage(lossless=is_lossless(self._stream))
         self._upcoming = self._decode()
         first = next(self._upcoming, None)
@@ -126,6 +127,8 @@ class Recording:
                 packet = next(packets)
             except StopIteration:
                 return
+            except IndexError:  # of a track that began on the way, which PyAV does not know
+                packets = self._container.demux(self._stream)
             except FFmpegError as error:
                 self._note(error)
                 packets = self._container.demux(self._stream)
@@ -157,7 +160,7 @@ class Recording:
         return position - start != self.frames
 
     def _position(self) -> str:
-        return f"at {self.frames / self._stream.codec_context.sample_rate:.3f} s"
+        return f"at {self.frames / self._rate_hz:.3f} s"
 
     def _check_promise(self, rate_hz: int) -> None:
         """Hold the header's length against the duration limit."""

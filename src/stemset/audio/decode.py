@@ -143,7 +143,7 @@ class Decoder:
         try:
             frames, warnings, cpu_s = end["frames"], list(map(str, end["warnings"])), end["cpu_s"]
             self.cpu_s = float(cpu_s)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._failed("sent an unknown ending") from error
         if frames != self.frames:
             raise self._failed(f"sent only {self.frames:,} frames")

@@ -3,7 +3,8 @@
 Enters: a recording's open file descriptor as standard input, DecodeLimits as JSON. Leaves, on
 standard output, in the manner of ``_decoder_wire``: the recording's format, then its samples as
 FFmpeg decodes them. FFmpeg never learns a file's name, and before it reads the first byte this
-process has given up the right to open a file, to write one, and to grow without limit.
+process has given up the right to open a file, to write one, to grow without limit, and to ask the
+kernel for anything but memory and time (``_system_calls``).
 
 It loads PyAV and little more, because its start is part of the time to the first stem byte.
 """
@@ -26,6 +27,7 @@ from stemset.audio._decoder_wire import (
     format_to_json,
 )
 from stemset.audio._recording import Recording
+from stemset.audio._system_calls import allow_little
 from stemset.errors import DecoderFailed, InputUnreadable, StemsetError
 from stemset.lifeline import end_with_reader
 
@@ -58,6 +60,7 @@ def _confine(limits: DecodeLimits) -> None:
         held_bytes = held_pages * resource.getpagesize()
         _lower(resource.RLIMIT_AS, held_bytes + limits.max_memory_bytes)
     _lower(resource.RLIMIT_NOFILE, STANDARD_DESCRIPTORS)
+    allow_little()  # last, since nothing of the above may be asked for afterwards
 
 
 def _lower(limit: int, value: int, *, grace: int = 0) -> None:

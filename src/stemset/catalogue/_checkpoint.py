@@ -10,6 +10,7 @@ callables, which keep what they are told; NumPy sees only a shape and bytes that
 import io
 import pickle
 import pickletools
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -25,6 +26,12 @@ _ITEM_BYTES = 4
 _PICKLE_GROWTH = 2  # latin-1 bytes as UTF-8 text: one byte in two, so 1.5 times on average
 _PICKLE_SLACK_BYTES = 1 << 16
 _MAX_INSTRUCTIONS = 64  # per array; Spleeter's need 30
+# What zipfile raises about what is no zip, or one that it does not read; ValueError, too, for names
+# that are not the UTF-8 that they say they are, and for places before the file's start.
+_ZIP_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, OverflowError, struct.error),
+)
 _INSTRUCTIONS = frozenset(
     {
         *("PROTO", "GLOBAL", "REDUCE", "BUILD", "STOP"),
@@ -73,7 +80,7 @@ def _read_program(checkpoint: bytes, size_limit: int) -> bytes:
                     f"more than the {size_limit:,} that the network can need."
                 )
             return archive.read(programs[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise ModelCorrupt(f"The checkpoint is a damaged zip file: {error}.") from error
 
 

@@ -246,6 +246,7 @@ class Separating:
         failure: Failure,
         course: Course,
     ) -> Budget:
+        await ledger.lock_open(connection, job.id)  # before its attempt, as a settlement does
         await attempts.end(connection, attempt, outcome, failure=failure, course=course)
         await ledger.progress(connection, job.id, State.QUEUED)
         counted = await attempts.budget(connection, job.id)

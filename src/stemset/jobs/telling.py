@@ -75,6 +75,9 @@ class Telling:
                     job = await ledger.get(connection, self._attempt.job_id)
                     return not job.state.has_ended
                 is_waking = report.phase is Phase.WAKING
+                # Locked in the order in which a settlement locks them: the job, then its attempt.
+                if not await ledger.lock_open(connection, self._attempt.job_id):
+                    return False
                 if not is_waking:
                     works = report.status is Status.PROGRESS
                     await attempts.touch(connection, self._attempt, self._device, works=works)

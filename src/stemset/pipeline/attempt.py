@@ -131,9 +131,9 @@ def perform(order: Order, exchange: Exchange, bench: Bench, tell: Tell) -> Done:
         with clock.timing(Phase.UPLOADING):
             stems = tuple(job.strategy.stems())
             _log.info(f"Uploading {len(stems)} stems to R2", stems=stems)
-            _upload(metadata, job.output, exchange, tell)
+            etags = _upload(metadata, job.output, exchange, tell)
             crash_point("manifest")
-            manifest = Manifest(order.job_id, order.attempt, metadata)
+            manifest = Manifest(order.job_id, order.attempt, metadata, etags)
             exchange.create(MANIFEST, manifest.to_bytes())
     return Done(stems, clock.spent_s)
 
@@ -230,23 +230,26 @@ def _plan(
     return replace(job, output_name=order.output_name)
 
 
-def _upload(metadata: Mapping[str, Any], folder: Path, exchange: Exchange, tell: Tell) -> None:
-    """Upload every file, the long ones first."""
+def _upload(
+    metadata: Mapping[str, Any], folder: Path, exchange: Exchange, tell: Tell
+) -> Mapping[str, str]:
+    """Upload every file, the long ones first. Returns the ETags that the store names."""
     files = sorted(metadata["files"], key=lambda name: -metadata["files"][name]["bytes"])
     total = sum(facts["bytes"] for facts in metadata["files"].values())
     counter = _Counter(Phase.UPLOADING, _SEPARATED, 1.0, total, tell)
 
-    def upload(number: int, name: str) -> None:
-        exchange.put(folder / name, name, on_bytes=counter.add)
+    def upload(number: int, name: str) -> str | None:
+        etag = exchange.put(folder / name, name, on_bytes=counter.add)
         crash_point(f"upload:{number}")
+        return etag
 
     with ThreadPoolExecutor(_UPLOADS_AT_ONCE, "stemset-upload") as threads:
         uploads = [threads.submit(upload, *item) for item in enumerate(files, 1)]
         try:
-            for each in uploads:
-                each.result()
+            etags = {name: each.result() for name, each in zip(files, uploads, strict=True)}
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+    return {name: etag for name, etag in etags.items() if etag is not None}
 
 
 def _while_separating(tell: Tell) -> Callable[[Progress], None]:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from stemset.errors import SecretMissing
 from stemset.http_rules import is_loopback
 from stemset.metrics import CONTENT_TYPE, exposition, may_read
+from stemset.serving.bounded_http import BoundedHttp
 from stemset.serving.listening import listen_on, url_of
 from stemset.serving.loopback import LoopbackNamesOnly
 
@@ -35,7 +36,7 @@ class MetricsDoor:
             uvicorn.Config(
                 _app(token),
                 loop="asyncio",
-                http="h11",
+                http=BoundedHttp,
                 ws="none",
                 lifespan="off",
                 log_config=None,

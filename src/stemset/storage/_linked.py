@@ -67,13 +67,15 @@ class LinkedExchange:
                 "GET", "the recording", self._link(_INPUT), lambda: _rest(file.tell()), take
             )
 
-    def put(self, path: Path, name: str, *, on_bytes: OnBytes = lambda _: None) -> None:
-        """Upload a file, a long one in parts."""
+    def put(self, path: Path, name: str, *, on_bytes: OnBytes = lambda _: None) -> str | None:
+        """Upload a file, a long one in parts; returns its ETag."""
         length = file_length(path)
         if length <= self._max_put_bytes:
-            self._put(Wanted("PUT", name, bytes=length), path, 0, length, on_bytes)
+            etag = self._put(Wanted("PUT", name, bytes=length), path, 0, length, on_bytes)
         else:
             self._put_parts(path, name, length, on_bytes)
+            etag = self._etag(name)
+        return etag or None
 
     def create(self, name: str, data: bytes) -> None:
         """Create a small object once; one that was made by a try whose answer was lost is ours."""
@@ -113,6 +115,12 @@ class LinkedExchange:
         ]
         self._ask([Wanted("PUT", name, bytes=length, parts=len(etags), etags=tuple(etags))])
 
+    def _etag(self, name: str) -> str:
+        """The ETag of an object that the orderer has put together of its parts."""
+        link = self._link(Wanted("GET", name))
+        first_byte = Body({"Range": "bytes=0-0"})
+        return self._transport.call("GET", name, link, lambda: first_byte, _etag_of)
+
     def _put(self, wanted: Wanted, path: Path, start: int, length: int, on_bytes: OnBytes) -> str:
         """Put a file or a part of it; returns its ETag."""
         told = _Told(on_bytes)
@@ -121,7 +129,7 @@ class LinkedExchange:
             wanted.name,
             self._link(wanted),
             lambda: Body({"Content-Length": str(length)}, told.blocks(path, start, length)),
-            lambda response, _: response.headers.get("ETag", ""),
+            _etag_of,
         )
 
     def _link(self, wanted: Wanted) -> Link:
@@ -152,6 +160,10 @@ class _Told:
             if sent > self._told:
                 self._on_bytes(sent - self._told)
                 self._told = sent
+
+
+def _etag_of(response: httpx.Response, _: Patience) -> str:
+    return response.headers.get("ETag", "")
 
 
 def _rest(position: int) -> Body:

@@ -134,16 +134,17 @@ class ObstoreStore:
         return whole(_stream(answer, key, STREAM_BYTES), key, end - begin)
 
     @counted("upload")
-    def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
+    def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> str | None:
         """Write a file."""
         told = _Told(file_length(path), on_bytes)
         try:
-            self._put_file(path, key, told)
+            etag = self._put_file(path, key, told)
         except ObjectNotFound:
             # The upload in parts is gone: the answer to its last call was lost, or a sweep of
             # abandoned uploads took it. Whichever it was, once more is right.
-            self._put_file(path, key, _Told(told.length, lambda _: None))
+            etag = self._put_file(path, key, _Told(told.length, lambda _: None))
         told.rest()
+        return etag or self.head(key).etag  # Ceph names none when it has put parts together
 
     def list_below(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects below a folder's key."""
@@ -198,14 +199,17 @@ class ObstoreStore:
             return iter(())
         return whole(file_chunks(self._folder / info.key, key, offset, left), key, left)
 
-    def _put_file(self, path: Path, key: str, told: "_Told") -> None:
+    def _put_file(self, path: Path, key: str, told: "_Told") -> str | None:
         size = part_bytes(told.length, PART_BYTES)
         source = told.blocks(blocks(path, size, length=told.length))
         with translated(key):
             if told.length <= size:
-                obstore.put(self._uploads, key, b"".join(source), use_multipart=False)
+                put = obstore.put(self._uploads, key, b"".join(source), use_multipart=False)
             else:
-                obstore.put(self._uploads, key, source, chunk_size=size, max_concurrency=IN_FLIGHT)
+                put = obstore.put(
+                    self._uploads, key, source, chunk_size=size, max_concurrency=IN_FLIGHT
+                )
+        return put["e_tag"]
 
     def _repeated(self, call: Callable[[], None]) -> None:
         """Make a call that obstore does not repeat after silence, though here it may be."""

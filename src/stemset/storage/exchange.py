@@ -40,8 +40,8 @@ class Exchange(Protocol):
         """Append the recording's bytes from ``offset`` on to a file; see ``Store.download``."""
         ...
 
-    def put(self, path: Path, name: str, *, on_bytes: OnBytes = lambda _: None) -> None:
-        """Write a file into the attempt's folder; see ``Store.upload``."""
+    def put(self, path: Path, name: str, *, on_bytes: OnBytes = lambda _: None) -> str | None:
+        """Write a file into the attempt's folder; returns its ETag. See ``Store.upload``."""
         ...
 
     def create(self, name: str, data: bytes) -> None:
@@ -66,9 +66,9 @@ class KeyedExchange:
         """Download the recording."""
         self._store.download(self._input_key, path, offset=offset, on_bytes=on_bytes)
 
-    def put(self, path: Path, name: str, *, on_bytes: OnBytes = lambda _: None) -> None:
-        """Upload a file."""
-        self._store.upload(path, self._folder.key(name), on_bytes=on_bytes)
+    def put(self, path: Path, name: str, *, on_bytes: OnBytes = lambda _: None) -> str | None:
+        """Upload a file; returns its ETag."""
+        return self._store.upload(path, self._folder.key(name), on_bytes=on_bytes)
 
     def create(self, name: str, data: bytes) -> None:
         """Create a small object once."""

@@ -62,7 +62,12 @@ class AttemptFolder:
 
     def key(self, file: str) -> str:
         """The key of one of its files. Raises InvalidKey."""
-        return f"{self.prefix}/{_checked(_FILE, file, 'file')}"
+        return f"{self.prefix}/{file_name(file)}"
+
+
+def file_name(name: str) -> str:
+    """The name itself, if an attempt's file can have it. Raises InvalidKey."""
+    return _checked(_FILE, name, "file")
 
 
 def input_key(profile: str, filename: str) -> str:

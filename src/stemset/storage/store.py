@@ -98,10 +98,13 @@ class Store(Protocol):
         """
         ...
 
-    def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> None:
+    def upload(self, path: Path, key: str, *, on_bytes: OnBytes = lambda _: None) -> str | None:
         """Write a file of any length; others see it only when it is whole.
 
         Memory does not grow with the file: a long one goes in parts of equal size.
+
+        Returns:
+            The ETag of what was written; None where the store has none.
 
         Raises:
             InputUnreadable: The file cannot be read.

@@ -11,6 +11,7 @@ from typing import Protocol
 import uvicorn
 
 from stemset.config import Settings
+from stemset.serving.bounded_http import BoundedHttp
 from stemset.worker.admission import Admission
 from stemset.worker.app import REPEAT_S, make_app
 from stemset.worker.attempts import Attempts, Computing
@@ -55,7 +56,7 @@ class HttpSide:
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=BoundedHttp,
                 ws="none",
                 lifespan="off",
                 log_config=None,
