@@ -5,7 +5,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format api lock bench chaos clean run-env dev-env torch-env page
+.PHONY: help demo test lint audit format api lock bench chaos soak fuzz clean run-env dev-env torch-env page
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -13,7 +13,7 @@ help: ## list these targets
 demo: run-env ## install what is needed, split an example song into stems, build the web page
 	@$(BIN)/python scripts/demo.py
 
-test: lint ## check the code, then run every test that needs no GPU
+test: lint audit ## check the code, then run every test that needs no GPU
 	@$(BIN)/pytest -m "not gpu" -n auto --maxprocesses 4 --dist loadfile
 
 lint: dev-env torch-env page ## check style, types and which room imports which
@@ -22,6 +22,9 @@ lint: dev-env torch-env page ## check style, types and which room imports which
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports --no-logo
 	@scripts/npm run --silent check
+
+audit: dev-env page ## ask whether a package that is pinned here has a known vulnerability
+	@$(BIN)/python scripts/audit.py
 
 format: dev-env page ## rewrite the code in the project's style
 	@$(BIN)/ruff check --quiet --fix
@@ -38,8 +41,14 @@ lock: ## look up the newest packages and write requirements/*.txt
 bench: torch-env ## measure against the peers, print a table (QUICK=1: no hours of audio; DOCS=1: update docs; ONLY=speed: one section)
 	@$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(DOCS),--docs) $(if $(ONLY),--only $(ONLY))
 
-chaos: dev-env ## kill the service at random, for minutes; no job may be lost (SECONDS=, SEED=)
+chaos: dev-env ## kill the service at random, for minutes; no job may be lost (SECONDS=, JOBS=, SEED=)
 	@$(BIN)/python scripts/chaos.py
+
+soak: dev-env ## use the service for hours while faults are made; nothing may grow (HOURS=8 or MINUTES=, SEED=, FOLDER=, CALM=1)
+	@$(BIN)/python scripts/soak.py
+
+fuzz: dev-env ## give damaged recordings to the decoder, and made-up bytes to our parsers (COUNT=, SECONDS= each, SEED=, KEEP=1)
+	@$(BIN)/python scripts/fuzz.py
 
 clean: ## remove everything that make made here (models stay in their cache)
 	@rm -rf .venv .bench-venv build dist demo web/node_modules src/stemset/_web .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
--- A ledger with :count jobs: nearly all complete, some failed, a hundred waiting.
+-- A ledger with :count jobs: the newest :waiting wait, nearly all others are complete, some failed.
 
 INSERT INTO recordings (sha256, name, filename, bytes, duration_s, rate_hz, channels, is_proven,
                         owner, created_at)
@@ -18,7 +18,7 @@ SELECT md5(n::text), encode(sha256((1 + n % (:count / 10))::text::bytea), 'hex')
        CASE state WHEN 'complete' THEN '["vocals", "accompaniment"]'::jsonb END,
        CASE state WHEN 'error' THEN
            '{"code": "separation_failed", "detail": "It failed.", "retryable": false}'::jsonb END
-FROM (SELECT n, CASE WHEN n <= 100 THEN 'queued' WHEN n % 50 = 0 THEN 'error' ELSE 'complete' END
+FROM (SELECT n, CASE WHEN n <= :waiting THEN 'queued' WHEN n % 50 = 0 THEN 'error' ELSE 'complete' END
                 AS state FROM generate_series(1, :count) AS n) AS jobs;
 
 INSERT INTO outputs (profile, output_name, id, sha256, job_id, state, metadata, completed_at)

@@ -17,6 +17,7 @@ import quality
 import remote
 import report
 import service
+import soak
 from figures import ROOT, STEMSET, Bench
 from page import Page
 from report import Report, Row
@@ -30,6 +31,8 @@ FIGURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "memory": figures.memory,
     "remote": remote.remote,
     "service": service.service,
+    "load": service.load,
+    "soak": soak.soak,
     "demucs": networks.demucs,
     "bag": networks.bag,
     "networks": networks.networks,

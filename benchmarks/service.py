@@ -1,4 +1,4 @@
-"""The service: accepting, polling, uploading, listing, starting.
+"""The service: starting, accepting, uploading, and where there are many jobs: listing, polling.
 
 Everything is real and on loopback: `stemset serve` with the database that it makes itself, and a
 load generator on another core.
@@ -29,6 +29,7 @@ from material import Song
 from report import Row, at_least, at_most
 from service_process import Service, Site, serving
 from upload_forms import file_form, noise, take_form
+from waiting import many_waiting
 
 STARTS = 5
 WARM_UP = 50
@@ -39,6 +40,7 @@ STATUS_CONNECTIONS = 16
 UPLOADS = 200
 UPLOAD_BYTES = 50_000_000
 LEDGER_JOBS = 10_000
+LEDGER_WAITING = 100
 PAGE = 200
 WARM_STARTS = 9
 POLL_S = 0.005
@@ -46,7 +48,6 @@ SEPARATION_WITHIN_S = 60.0
 
 Result = TypeVar("Result")
 
-_FILL = Path(__file__).with_name("many_jobs.sql")
 _BEGUN = {"separating", "encoding", "uploading"}
 
 
@@ -70,7 +71,21 @@ def service(bench: Bench) -> Iterator[Row]:
         yield from accepting(site)
         yield from warm(bench, site)
         yield from uploading(site)
+    finally:
+        site.clear()
+
+
+def load(bench: Bench) -> Iterator[Row]:
+    """All figures of a ledger of many jobs: those that have ended, and those that wait."""
+    if sys.platform != "linux":
+        print("  left out: cores of a process are known on Linux alone")
+        return
+    site = Site(bench.scratch / "load")
+    site.prepare()
+    try:
         yield from ledger(site)
+        site.clear()
+        yield from run(many_waiting(site))
     finally:
         site.clear()
 
@@ -184,15 +199,14 @@ def ledger(site: Site) -> Iterator[Row]:
     site.clear()
     ours, theirs = two_cores()
     with serving(site, "--no-compute", cores=theirs) as running:
-        with running.database() as connection:
-            connection.execute(_FILL.read_bytes().replace(b":count", b"%d" % LEDGER_JOBS))
+        running.fill(LEDGER_JOBS, waiting=LEDGER_WAITING)
         with on_cores(ours):
             yield from listing(running)
             together = polling(running)
             running.move_database(ours)
             alone = polling(running)
     detail = f"{alone.how}; the database on the load's core"
-    yield at_least(500, "Status requests, API on one core", alone.value, "/s", detail)
+    yield at_least(1000, "Status requests, API on one core", alone.value, "/s", detail)
     yield Row("The same, database on that core too", together.value, "/s", detail=together.how)
 
 

@@ -21,6 +21,7 @@ from stemset.postgres._place import SYSTEM_FOLDER, find_place
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 30.0
 
+_FILL = Path(__file__).with_name("many_jobs.sql")
 _CONFIG = """
 profiles:
   - {name: band, source_folder: recordings, output: {format: opus}}
@@ -80,6 +81,14 @@ class Service:
     def database(self) -> psycopg.Connection:
         """A connection to its ledger."""
         return psycopg.connect(str(cluster.running(self.data)))
+
+    def fill(self, jobs: int, *, waiting: int) -> None:
+        """Write many jobs into its ledger, the newest of which wait."""
+        filling = _FILL.read_bytes()
+        for name, number in ((b":count", jobs), (b":waiting", waiting)):
+            filling = filling.replace(name, b"%d" % number)
+        with self.database() as connection:
+            connection.execute(filling)
 
     def move_database(self, cores: Collection[int]) -> None:
         """Have the database use these cores only, now and later."""

@@ -44,6 +44,11 @@ class Clients:
     _error: BaseException | None = None
 
     @property
+    def is_running(self) -> bool:
+        """Whether nothing went wrong with the clients themselves so far."""
+        return self._error is None
+
+    @property
     def promised(self) -> list[str]:
         """Every job that somebody was promised."""
         return [*self.accepted.values(), *self.retried.values()]
@@ -76,7 +81,7 @@ class Clients:
         if len(self._open()) >= _MAX_OPEN:
             return
         name = f"take-{len(self._profiles)}.wav"
-        profile = self.random.choice([HERE, FAR])
+        profile = self.random.choice([HERE, FAR] if self.service.bucket else [HERE])
         wav = self.takes.wav(self.random.uniform(*_SECONDS))
         self.service.upload(wav, name, profile)
         self._profiles[name] = profile

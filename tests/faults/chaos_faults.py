@@ -31,6 +31,7 @@ class Faults:
         server: Its database.
         random: Decides what is done.
         roles: The commands whose processes run; each is started again after its end.
+        pause_s: How long nothing is done between two faults, at least and at most.
         made: How often each fault was made.
     """
 
@@ -38,6 +39,7 @@ class Faults:
     server: DatabaseServer
     random: random.Random
     roles: tuple[str, ...]
+    pause_s: tuple[float, float] = _PAUSE_S
     made: Counter[str] = field(default_factory=Counter)
     _parts: dict[str, Part] = field(default_factory=dict)
     _count: int = 0
@@ -49,15 +51,8 @@ class Faults:
 
     def run_until(self, stopped: threading.Event) -> None:
         """Make faults; at the end everything runs."""
-        acts: list[Callable[[], None]] = [
-            *[self._kill_part] * 4,
-            *[self._stop_part] * 2,
-            *[self._freeze_part] * 3,
-            *[self._kill_computing] * 2,
-            *[self._kill_database] * 2,
-            self._freeze_database,
-        ]
-        while not stopped.wait(self.random.uniform(*_PAUSE_S)):
+        acts = self._acts()
+        while not stopped.wait(self.random.uniform(*self.pause_s)):
             self._count += 1
             self.random.choice(acts)()
             self._mend()
@@ -65,6 +60,21 @@ class Faults:
     def end(self) -> None:
         """Let everything run, at last."""
         self._mend()
+
+    def running(self) -> dict[str, Part]:
+        """What was started last for each role."""
+        return dict(self._parts)
+
+    def _acts(self) -> list[Callable[[], None]]:
+        """What can be done, more often what is more often here."""
+        return [
+            *[self._kill_part] * 4,
+            *[self._stop_part] * 2,
+            *[self._freeze_part] * 3,
+            *[self._kill_computing] * 2,
+            *[self._kill_database] * 2,
+            self._freeze_database,
+        ]
 
     def _kill_part(self) -> None:
         role = self._role()

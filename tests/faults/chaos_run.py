@@ -4,8 +4,9 @@ import random
 import shutil
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from stemset.storage.settings import StoreSettings
 ENDED_WITHIN_S = 240.0
 MODEL = "spleeter-2stems"
 MAY_FAIL_WITH = {"computing_crashed"}
+_TELL_EVERY_S = 15.0
 _GATEWAY = "radosgw"
 _FOLDERS_OF_PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -76,17 +78,46 @@ class Account:
         return "\n".join([*table, *(f"BROKEN: {problem}" for problem in self.problems)])
 
 
-def run(song: NDArray[np.float32], seed: int, seconds: float, log_folder: Path) -> Account:
+@dataclass(frozen=True)
+class Extent:
+    """How much is done; both must be reached.
+
+    Attributes:
+        seconds: How long faults are made at least.
+        jobs: How many jobs clients must have been promised at least.
+    """
+
+    seconds: float = 0.0
+    jobs: int = 0
+
+    def left_s(self, passed_s: float, accepted: int) -> float | None:
+        """How long it goes on as it has gone so far, None if that is not known yet."""
+        left_s = max(0.0, self.seconds - passed_s)
+        if accepted < self.jobs:
+            if not accepted:
+                return None
+            left_s = max(left_s, passed_s / accepted * (self.jobs - accepted))
+        return left_s
+
+
+def run(
+    song: NDArray[np.float32],
+    seed: int,
+    extent: Extent,
+    log_folder: Path,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Account:
     """Run jobs and faults for a while, wait until all jobs have ended, and take stock.
 
     Args:
         song: What recordings are cut from.
         seed: Decides what is done, though not how long it takes.
-        seconds: How long faults are made.
+        extent: How long faults are made.
         log_folder: An empty folder for the logs of every process.
+        tell: Is told now and then how far it is.
     """
     with ExitStack() as stack:
-        bucket = stack.enter_context(_bucket())
+        bucket = stack.enter_context(bucket_if_any())
         server = DatabaseServer()
         server.start()
         stack.callback(server.stop)
@@ -96,8 +127,10 @@ def run(song: NDArray[np.float32], seed: int, seconds: float, log_folder: Path) 
         faults = Faults(deployment, server, _random(seed, "faults"), roles)
         clients = Clients(deployment, Takes(song, seed), _random(seed, "clients"))
         faults.begin()
-        _let_run(clients, faults, seconds)
+        _let_run(clients, faults, extent, tell)
+        tell(f"{len(clients.promised)} jobs accepted; waiting until the last has ended")
         wait_until_ended(deployment, ENDED_WITHIN_S)
+        tell("all stems are read")
         return _account(seed, deployment, clients, faults)
 
 
@@ -112,19 +145,52 @@ def example_samples() -> NDArray[np.float32]:
     return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
 
 
-def _let_run(clients: Clients, faults: Faults, seconds: float) -> None:
+@contextmanager
+def bucket_if_any() -> Iterator[StoreSettings | None]:
+    """A bucket on the real S3 server, if that is installed."""
+    if shutil.which(_GATEWAY, path=_FOLDERS_OF_PROGRAMS) is None:
+        yield None
+        return
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        running_server(Path(folder) / "s3") as server,
+    ):
+        yield server.new_bucket()
+
+
+def _let_run(clients: Clients, faults: Faults, extent: Extent, tell: Callable[[str], None]) -> None:
     stopped = threading.Event()
-    timer = threading.Timer(seconds, stopped.set)
-    timer.start()
+    watching = threading.Thread(target=_watch, args=(clients, faults, extent, stopped, tell))
+    watching.start()
     calling = clients.run_until(stopped)
     try:
         faults.run_until(stopped)
         faults.end()
     finally:
-        timer.cancel()
         stopped.set()
+        watching.join()
         calling.join()
     clients.check()
+
+
+def _watch(
+    clients: Clients,
+    faults: Faults,
+    extent: Extent,
+    stopped: threading.Event,
+    tell: Callable[[str], None],
+) -> None:
+    """Stop it when as much is done as was wanted, and tell how far it is."""
+    began_s = told_s = time.monotonic()
+    while not stopped.wait(0.1):
+        now_s, accepted = time.monotonic(), len(clients.promised)
+        left_s = extent.left_s(now_s - began_s, accepted)
+        if left_s == 0 or not clients.is_running:
+            stopped.set()
+        elif now_s - told_s > _TELL_EVERY_S:
+            told_s = now_s
+            left = "" if left_s is None else f", about {left_s / 60:.1f} min left"
+            tell(f"{accepted} jobs accepted, {faults.made.total()} faults{left}")
 
 
 def _account(seed: int, deployment: ServiceDeployment, clients: Clients, faults: Faults) -> Account:
@@ -156,19 +222,6 @@ def _account(seed: int, deployment: ServiceDeployment, clients: Clients, faults:
         used_s=sum(row["computing_s"] for row in books.rows("SELECT computing_s FROM usage")),
         problems=problems,
     )
-
-
-@contextmanager
-def _bucket() -> Iterator[StoreSettings | None]:
-    """A bucket on the real S3 server, if that is installed."""
-    if shutil.which(_GATEWAY, path=_FOLDERS_OF_PROGRAMS) is None:
-        yield None
-        return
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        running_server(Path(folder) / "s3") as server,
-    ):
-        yield server.new_bucket()
 
 
 def _random(seed: int, whose: str) -> random.Random:
