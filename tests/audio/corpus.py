@@ -231,6 +231,14 @@ def silent_flac(path: Path, *, seconds: int, said_frames: int | None = None) -> 
     path.write_bytes(b"fLaC" + b"\x80\0\0\x22" + info + b"".join(frames))
 
 
+def track_on_the_way() -> bytes:
+    """Return a transport stream with a packet that begins a track which nothing announced."""
+    stream = bytearray(encoded("aac", "mpegts"))
+    begins = [at for at in range(0, len(stream), 188) if stream[at + 1] == 0x41]
+    stream[begins[len(begins) // 2] + 1] ^= 0x10  # 0x0100, the track's number, becomes 0x1100
+    return bytes(stream)
+
+
 def rate_unsaid() -> bytes:
     """Return a FLAC whose frames alone have a rate, and which is damaged in front of them."""
     info = struct.pack(">HH6xQ16x", 65_535, 65_535, 15 << 36 | 3 * 65_535)
@@ -558,6 +566,7 @@ ODD = {
     "opus.webm": Case(made(lambda: encoded("libopus", "webm"))),
     "ac3.ac3": Case(made(lambda: encoded("ac3", "ac3"))),
     "aac.ts": Case(made(lambda: encoded("aac", "mpegts"))),
+    "track-on-the-way.ts": Case(made(track_on_the_way), warning="1 damaged packets were left out"),
     "video.mp4": Case(partial(video, audio=True)),
     "2-tracks.mka": Case(
         partial(encode, samples=tones(bits=24), codec="flac", container="matroska", tracks=2),
