@@ -55,6 +55,10 @@ class Part:
         wait_for(lambda: len(self.lines(event)) >= times, f"{event!r} is logged", self.log)
         return self.lines(event)[times - 1]
 
+    def begun(self, job_id: str) -> int:
+        """How often it began to compute a job."""
+        return len([line for line in self.lines("Processing with") if line["job_id"] == job_id])
+
     def tree(self) -> list[psutil.Process]:
         """Its processes, but not the database's: that may outlive it."""
         root = psutil.Process(self.process.pid)

@@ -1,5 +1,6 @@
 """Callbacks that lie, come twice, too late or never: faults really made."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from deployment import SECRET
 from numpy.typing import NDArray
-from running_parts import Part
+from running_parts import Part, wait_for
 from s3_server import S3Server
 from service_deployment import FAR, ServiceDeployment, service
 from short_takes import Takes
@@ -126,6 +127,26 @@ def test_callbacks_out_of_order_change_nothing(
     assert {each.status_code for each in early + late} == {204}
     assert (deployment.books.state(job_id), deployment.books.attempts(job_id)) == before
     assert call_back(deployment, "0" * 32).status_code == httpx.codes.NOT_FOUND
+
+
+def test_callback_of_an_older_attempt_changes_nothing_while_a_newer_one_runs(
+    deployment: ServiceDeployment, at_work: Part, takes: Takes
+) -> None:
+    del at_work
+    worker = deployment.parts[0]
+    failed = {"status": Status.ERROR, "error": Failure(code="no_space", detail="x", retryable=True)}
+    job_id = deployment.separate(takes.wav(60), "older.wav", FAR)
+    wait_for(lambda: worker.begun(job_id) == 1, "an attempt computes", worker.log)
+    for process in worker.computing():
+        process.send_signal(signal.SIGKILL)
+    wait_for(lambda: worker.begun(job_id) == 2, "the next one computes", worker.log)
+
+    answers = [call_back(deployment, job_id, attempt=1, **more) for more in ({}, failed)]
+
+    assert [each.status_code for each in answers] == [204, 204]
+    assert deployment.status(job_id)["state"] == "processing"
+    deployment.assert_complete(job_id)
+    assert deployment.books.outcomes(job_id) == ["failed", "complete"]
 
 
 def test_callback_for_a_cancelled_job_leaves_it_cancelled(

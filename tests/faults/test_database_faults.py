@@ -107,6 +107,40 @@ def test_database_that_goes_away_is_waited_for_by_jobs_and_said_to_callers(
     assert serving.terminate() == 0
 
 
+def test_database_killed_in_the_middle_of_a_commit_loses_no_job_and_doubles_none(
+    deployment: ServiceDeployment, server: DatabaseServer, takes: Takes
+) -> None:
+    assert deployment.conninfo is not None
+    deployment.serve()
+    names = [f"commit-{number}.wav" for number in range(4)]
+    for name in names:
+        deployment.upload(takes.wav(), name)
+    server.slow_commits(deployment.conninfo)
+    server.kill()  # connections that are open would keep what they had
+    server.start()
+
+    with ThreadPoolExecutor(1) as pool:
+        job_ids = []
+        for name in names:
+            asked = pool.submit(deployment.process, name)
+            wait_for(lambda: is_committing(deployment.conninfo), "something is committed")
+            server.kill()
+            server.start()
+            job_ids.append(asked.result())
+
+    assert len(set(job_ids)) == len(names)
+    deployment.assert_complete(*job_ids)
+
+
+def is_committing(conninfo: str | None) -> bool:
+    """Whether a transaction waits for its commit to be certain."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ILIKE 'commit%'"
+    with suppress(psycopg.OperationalError), psycopg.connect(conninfo or "") as connection:
+        row = connection.execute(query).fetchone()
+        return row is not None and row[0] > 0
+    return False
+
+
 def test_database_that_was_away_for_long_costs_no_process_its_job(
     deployment: ServiceDeployment, server: DatabaseServer, takes: Takes
 ) -> None:
@@ -198,14 +232,15 @@ def process_until_refused(
     pytest.fail("nothing was refused on a full disk")
 
 
-def test_scratch_disk_that_is_full_holds_jobs_up_until_it_is_not(
-    deployment: ServiceDeployment, takes: Takes
+@pytest.mark.parametrize(("part", "size"), [("scratch", "4m"), ("store", "24m")])
+def test_disk_that_is_full_holds_jobs_up_until_it_is_not(
+    deployment: ServiceDeployment, takes: Takes, part: str, size: str
 ) -> None:
     deployment.data.mkdir(mode=0o700)
-    with mounted(deployment.data / "scratch", "4m") as scratch:
+    with mounted(deployment.data / part, size) as disk:
         serving = deployment.serve()
         deployment.upload(takes.wav(8), "before.wav")
-        filler = scratch / "filler"
+        filler = disk / "filler"
         fill(filler)
 
         form = {"files": {"file": ("full.wav", takes.wav(8), "audio/wav")}}

@@ -107,7 +107,7 @@ def test_computing_process_killed_again_and_again_fails_the_job_and_not_the_next
     later = serving.separate(takes.wav(), "later.wav", FAR)
     for attempt in (1, 2, 3):
         wait_for(
-            lambda number=attempt: begun(worker, job_id) == number, f"attempt {attempt} computes"
+            lambda number=attempt: worker.begun(job_id) == number, f"attempt {attempt} computes"
         )
         for process in worker.computing():
             process.send_signal(signal.SIGKILL)
@@ -116,8 +116,3 @@ def test_computing_process_killed_again_and_again_fails_the_job_and_not_the_next
     assert serving.status(job_id)["error_code"] == "computing_crashed"
     assert serving.books.outcomes(job_id) == ["failed"] * 3
     serving.assert_complete(later)
-
-
-def begun(worker: Part, job_id: str) -> int:
-    lines = worker.lines("Processing with")
-    return len([line for line in lines if line["job_id"] == job_id])

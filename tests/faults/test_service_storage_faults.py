@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from r2_proxy import Kind, r2_before
 from running_parts import Part, wait_for
 from s3_server import S3Server
 from service_deployment import HERE, ServiceDeployment, service
@@ -120,3 +122,46 @@ def test_job_whose_bucket_is_full_waits_and_is_done_when_there_is_room(
 
     deployment.assert_complete(job_id)
     assert deployment.books.outcomes(job_id)[-1] == "complete"
+
+
+@pytest.mark.parametrize("fault", ["replaced", "deleted"])
+def test_recording_that_changes_in_the_bucket_fails_its_job_and_can_come_again(
+    deployment: ServiceDeployment, takes: Takes, fault: str
+) -> None:
+    deployment.serve()
+    wav, other = takes.wav(8), takes.wav(8)
+    deployment.upload(wav, "changed.wav")
+    (row,) = deployment.books.rows("SELECT input_key FROM recordings")
+    if fault == "replaced":
+        deployment.store.write(row["input_key"], other)
+    else:
+        deployment.store.delete([row["input_key"]])
+
+    job_id = deployment.process("changed.wav")
+
+    assert deployment.wait_ended(job_id) == ["error"]
+    assert deployment.status(job_id)["error_code"] == "input_changed"
+    deployment.upload(wav, "changed.wav")
+    again = deployment.call("POST", f"/api/jobs/{job_id}/retry").json()["job_id"]
+    deployment.assert_complete(again)
+
+
+def test_bit_that_flips_on_the_way_is_noticed_and_the_job_is_done(
+    tmp_path: Path, database_conninfo: str, s3_server: S3Server, takes: Takes, example: Path
+) -> None:
+    del example
+    s3_server.mend()
+    bucket = s3_server.new_bucket()
+    with r2_before(bucket.endpoint) as way:
+        through = replace(bucket, endpoint=way.endpoint)
+        with service(tmp_path / "service", database_conninfo, through) as deployment:
+            deployment.serve()
+            wav = takes.wav(8)
+            deployment.upload(wav, "flipped.wav")
+            (row,) = deployment.books.rows("SELECT input_key FROM recordings")
+            way.fails(Kind.FLIPPED_BIT, "GET", row["input_key"])
+
+            job_id = deployment.process("flipped.wav")
+
+            deployment.assert_complete(job_id)
+            assert all(fault.times == 0 for fault in way.faults)

@@ -63,6 +63,12 @@ class DatabaseServer:
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name)))
         )
 
+    def slow_commits(self, conninfo: str) -> None:
+        """Have each commit of a database wait for a tenth of a second before it is certain."""
+        name = sql.Identifier(str(conninfo_to_dict(conninfo)["dbname"]))
+        for setting in (sql.SQL("commit_delay = 100000"), sql.SQL("commit_siblings = 0")):
+            self._administer(sql.SQL("ALTER DATABASE {} SET {}").format(name, setting))
+
     def kill(self) -> None:
         """Cut its power: every process of it is killed; returns when none is left."""
         pids = self.processes()

@@ -38,6 +38,7 @@ and the first one to start again must not forget the others."""
 _POLL_S = 1.0  # entries that come back later are not announced
 _PAUSES_S = (0.1, 1.0)
 _UNFORESEEN_PAUSE_S = 2.0
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 Result = TypeVar("Result")
 
@@ -95,15 +96,28 @@ class _PatientConnector(PsycopgConnector):
 
 
 class _ComesBack(BaseRetryStrategy):
-    """Entries stay until the task says that the job is done with."""
+    """Entries stay until the task says that the job is done with.
+
+    When one comes back is compared with the database's clock, so it is told by that.
+    """
+
+    def __init__(self) -> None:
+        """Take the clocks for equal until they were compared."""
+        self._ahead = timedelta()  # the database's clock, of this process's
+
+    async def compare_clocks(self, connector: PsycopgConnector) -> None:
+        """Ask the database for its time."""
+        row = await connector.execute_query_one_async("SELECT now() AS moment")
+        self._ahead = row["moment"] - datetime.now(UTC)
 
     def get_retry_decision(self, *, exception: BaseException, job: Entry) -> RetryDecision:  # noqa: ARG002 - the library's call
         pause_s = _UNFORESEEN_PAUSE_S
         if isinstance(exception, Again):
             pause_s = exception.pause_s
         elif isinstance(exception, asyncio.CancelledError):
-            pause_s = 0.0  # this process stops; another may have it at once
-        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=pause_s))
+            return RetryDecision(retry_at=_LONG_AGO)  # this process stops; another has it at once
+        pause = timedelta(seconds=pause_s)
+        return RetryDecision(retry_at=datetime.now(UTC) + self._ahead + pause)
 
 
 class QueueAtWork:
@@ -129,9 +143,15 @@ class QueueAtWork:
         self._workers: dict[Queue, Worker] = {}
         self._queues = queues
 
-        @self._app.task(name=TASK, retry=_ComesBack())
+        comes_back = _ComesBack()
+
+        @self._app.task(name=TASK, retry=comes_back)
         async def separate(job_id: str) -> None:
-            await task.run(job_id)
+            try:
+                await task.run(job_id)
+            except Exception:
+                await comes_back.compare_clocks(self._connector)
+                raise
 
     @property
     def worker_ids(self) -> list[int]:
