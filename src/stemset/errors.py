@@ -29,7 +29,8 @@ StemsetError                    code, retryable
 │   ├── UnsupportedRate         audio_rate
 │   ├── RecordingTooLong        audio_too_long
 │   ├── NonFiniteSamples        audio_not_finite
-│   └── DecoderFailed           decoder_failed
+│   ├── DecoderFailed           decoder_failed
+│   └── DecoderCrashed          decoder_crashed     (retryable)
 ├── ModelError                  a network or its weights
 │   ├── UnknownModel            model_unknown
 │   ├── ModelNotInstalled       model_missing
@@ -290,9 +291,16 @@ class NonFiniteSamples(InputError):
 
 
 class DecoderFailed(InputError):
-    """The decoder process crashed or ran into one of its limits."""
+    """The decoder process failed, or ran into one of its limits."""
 
     code = "decoder_failed"
+
+
+class DecoderCrashed(InputError):
+    """The decoder process was killed, by somebody or by what it decodes."""
+
+    code = "decoder_crashed"
+    retryable = True
 
 
 class ModelError(StemsetError):

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from stemset.audio.decode import BLOCK_FRAMES, DecodeLimits, Decoder, probe
 from stemset.audio.formats import Depth
 from stemset.errors import (
+    DecoderCrashed,
     DecoderFailed,
     InputChanged,
     InputEmpty,
@@ -499,7 +500,7 @@ def test_decode_first_block_of_10_hours_comes_soon(long_recording: Path):
 
 
 def test_decoder_process_killed_meanwhile_is_an_error(long_recording: Path):
-    with pytest.raises(DecoderFailed, match="the decoder process was ended by SIGKILL"):
+    with pytest.raises(DecoderCrashed, match="the decoder process was ended by SIGKILL"):
         decode_and(lambda decoder: child_of(decoder).kill(), long_recording)
 
 

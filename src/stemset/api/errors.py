@@ -20,6 +20,7 @@ from stemset.errors import (
     ConfigError,
     DatabaseError,
     DatabaseUnavailable,
+    DecoderCrashed,
     EmailUnverified,
     ExportNotFound,
     Forbidden,
@@ -130,6 +131,7 @@ BY_KIND: dict[type[StemsetError], int] = {
     UploadMismatch: 400,
     UploadStalled: 408,
     UploadTooLarge: 413,
+    DecoderCrashed: 500,  # no fault of the recording's, as far as anybody knows
     InputError: 422,
     InvalidCursor: 422,
     InvalidKey: 422,

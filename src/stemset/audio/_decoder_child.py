@@ -72,6 +72,11 @@ class DecoderChild:
         last_words = self._complaints.read().decode(errors="replace").strip().splitlines()[-1:]
         return f"ended with status {status}: {printable(''.join(last_words))}"
 
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it has ended by a signal that is none of its limits, and not by ``close``."""
+        return not self._closed and self._wait() < 0 and self._wait() != -signal.SIGXCPU
+
     def close(self) -> None:
         """End the process, whatever it is doing."""
         self._closed = True

@@ -22,6 +22,7 @@ from stemset.audio._decoder_wire import BLOCK_FRAMES, BLOCK_HEAD, DecodeLimits, 
 from stemset.audio._input_file import InputFile, printable
 from stemset.audio.formats import Depth, RecordingFormat
 from stemset.errors import (
+    DecoderCrashed,
     DecoderFailed,
     InputChanged,
     InputError,
@@ -89,7 +90,8 @@ class Decoder:
             InputChanged: if the file is not what it was when it was opened.
             NonFiniteSamples: if a sample is NaN or infinite.
             TruncatedAudio, CorruptAudio, RecordingTooLong: as it turns out while decoding.
-            DecoderFailed: if the decoder process is ended, by whomever, ``close`` included.
+            DecoderCrashed: if the decoder process is ended by a signal.
+            DecoderFailed: if it fails, or meets a limit, or ``close`` ended it.
         """
         buffer = bytearray(self._samples.size(BLOCK_FRAMES))
         try:
@@ -155,7 +157,7 @@ class Decoder:
         """Read a line, and raise the error that it holds."""
         line = self._child.read_line()
         if not line:
-            raise self._failed(self._child.fate())
+            raise self._ended()
         try:
             message: dict[str, Any] = dict(json.loads(line))
             if "error" not in message:
@@ -168,7 +170,7 @@ class Decoder:
     def _fill(self, view: memoryview) -> None:
         """Read exactly as many bytes as ``view`` has."""
         if not self._child.fill(view):
-            raise self._failed(self._child.fate())
+            raise self._ended()
 
     def _refuse_non_finite(self, block: Samples) -> None:
         if self._samples.is_float and not np.isfinite(block).all():
@@ -178,6 +180,11 @@ class Decoder:
                 NonFiniteSamples,
                 f"holds a sample that is not finite: frame {frame:,}, at {at_s:.3f} s",
             )
+
+    def _ended(self) -> InputError:
+        """Return the error that the decoder process has ended before it had said all."""
+        kind = DecoderCrashed if self._child.has_crashed else DecoderFailed
+        return self._error(kind, f"cannot be decoded: the decoder process {self._child.fate()}")
 
     def _failed(self, what: str) -> InputError:
         """Return the error that the decoder process itself has failed."""

@@ -70,6 +70,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   ),
   audio_not_finite: stop("The recording holds values that are no sound.", OTHER_FILE),
   decoder_failed: stop("Reading the recording failed: it may be damaged.", OTHER_FILE),
+  decoder_crashed: again(
+    "Reading the recording broke off again and again: it may be damaged.",
+    OTHER_FILE,
+  ),
 
   // the model
   model_unknown: stop("The profile's model is none that this version knows.", CONFIGURATION),

@@ -27,6 +27,7 @@ const REFUSED: Record<string, readonly [string, string | null]> = {
   audio_rate: ["Its sample rate is not one that Stemset handles.", EXPORT],
   audio_too_long: ["It is too long.", "Cut it into shorter files and choose those."],
   decoder_failed: ["Reading it takes more than Stemset allows.", EXPORT],
+  decoder_crashed: ["Reading it broke off.", "Try it once more, or export it anew."],
   upload_too_large: ["It is too large.", "Save it as FLAC, or cut it into shorter files."],
   request_too_large: [
     "A server in front of Stemset refuses parts of this size.",

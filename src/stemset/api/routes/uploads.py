@@ -24,6 +24,7 @@ from stemset.api.uploads.course import Announced
 from stemset.api.uploads.desk import DeskOf
 from stemset.errors import (
     CorruptAudio,
+    DecoderCrashed,
     DecoderFailed,
     Forbidden,
     InputEmpty,
@@ -58,6 +59,7 @@ _NO_RECORDING = (
     UnsupportedChannels,
     UnsupportedRate,
     RecordingTooLong,
+    DecoderCrashed,
     DecoderFailed,
 )
 _NOT_NOW = (ServiceBusy, NoSpace, StorageUnavailable)
