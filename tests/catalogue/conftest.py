@@ -72,7 +72,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
 @pytest.fixture
 def small_wheel(index: PackageIndex) -> tuple[Wheel, bytes]:
     """A wheel of random numbers: the source that names it, and its bytes; the index has it."""
-    numbers = os.urandom(200_000)
+    numbers = os.urandom(2_000_000)
     content = pack_wheel(numbers)
     source = source_of(content, numbers)
     index.files[source.file_name] = content

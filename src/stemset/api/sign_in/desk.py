@@ -18,9 +18,6 @@ from stemset.jobs.audit import Action, Actor
 from stemset.jobs.database import Database
 from stemset.jobs.members import Member
 
-PER_S = 5
-"""Sign-ins a second that may begin or end from one address, for as long as it likes."""
-
 _SECRET = "sign-in"  # noqa: S105 - what it is called
 _UNKNOWN = Actor("unknown")
 
@@ -58,6 +55,7 @@ class SignIn:
         self,
         settings: SignInSettings,
         database: Database,
+        per_s: int,
         clock_s: Callable[[], float] = time.time,
     ) -> None:
         """Know the provider; nobody is asked yet.
@@ -65,10 +63,11 @@ class SignIn:
         Args:
             settings: The provider.
             database: The ledger's.
+            per_s: Sign-ins a second that may begin or end from one address.
             clock_s: The wall clock.
         """
         self.settings = settings
-        self.rates = Rates(PER_S)
+        self.rates = Rates(per_s)
         self._provider = Provider(settings)
         self._database = database
         self._clock_s = clock_s

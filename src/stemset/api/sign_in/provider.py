@@ -56,16 +56,8 @@ class Person:
     name: str | None
 
 
-class Refusal(SignInFailed):
-    """The provider refuses a call of ours.
-
-    Attributes:
-        why: The code that it gives.
-    """
-
-    def __init__(self, message: str, why: str) -> None:
-        super().__init__(message)
-        self.why = why
+class _Refusal(Exception):
+    """The code with which the provider refuses a call of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +126,9 @@ class Provider:
         try:
             async with _client() as client:
                 await self._redeemed(client, "made-up", flow)
-        except Refusal as refusal:
-            if refusal.why in _NOT_KNOWN:
+        except SignInFailed as error:
+            refusal = error.__cause__
+            if not isinstance(refusal, _Refusal) or str(refusal) in _NOT_KNOWN:
                 raise
 
     async def person(self, flow: Flow, answer: Mapping[str, str]) -> Person:
@@ -288,7 +281,7 @@ async def _asked(
     if answer.status_code != HTTPStatus.OK or not isinstance(told, dict):
         why = cast("Facts", told).get("error", "") if isinstance(told, dict) else ""
         said = f"The provider refuses at {where}: {answer.status_code} {_plain(str(why))}"
-        raise Refusal(said.strip(), str(why)) if why else SignInFailed(said.strip())
+        raise SignInFailed(said.strip()) from (_Refusal(str(why)) if why else None)
     return cast("Facts", told)
 
 
