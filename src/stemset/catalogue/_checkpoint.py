@@ -8,6 +8,7 @@ callables, which keep what they are told; NumPy sees only a shape and bytes that
 """
 
 import io
+import lzma
 import pickle
 import pickletools
 import struct
@@ -27,10 +28,16 @@ _PICKLE_GROWTH = 2  # latin-1 bytes as UTF-8 text: one byte in two, so 1.5 times
 _PICKLE_SLACK_BYTES = 1 << 16
 _MAX_INSTRUCTIONS = 64  # per array; Spleeter's need 30
 # What zipfile raises about what is no zip, or one that it does not read; ValueError, too, for names
-# that are not the UTF-8 that they say they are, and for places before the file's start.
+# that are not the UTF-8 that they say they are, and for places before the file's start; OSError for
+# damage that bz2 finds.
 _ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError),
-    *(ValueError, OverflowError, struct.error),
+    *(ValueError, OverflowError, struct.error, OSError, lzma.LZMAError),
+)
+# What an unpickler raises about instructions that do not fit what is on its stack.
+_PICKLE_ERRORS = (
+    *(pickle.UnpicklingError, TypeError, ValueError, LookupError, EOFError),
+    *(AttributeError, OverflowError),
 )
 _INSTRUCTIONS = frozenset(
     {
@@ -104,7 +111,7 @@ def _scan(program: bytes, *, limit: int) -> None:
 def _run(program: bytes) -> object:
     try:
         return _Reader(io.BytesIO(program)).load()
-    except (pickle.UnpicklingError, TypeError, ValueError, LookupError, EOFError) as error:
+    except _PICKLE_ERRORS as error:
         raise ModelCorrupt(f"The checkpoint's pickle is damaged: {error}.") from error
 
 
