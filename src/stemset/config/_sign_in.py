@@ -1,17 +1,16 @@
 """How people sign in by browser, as the environment says."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from stemset.errors import InvalidConfig
 from stemset.http_rules import is_loopback
+from stemset.jobs.emails import plain_email
 
 CALLBACK_PATH = "/api/sign-in/callback"
 
 _NAMES = {"accounts.google.com": "Google"}
-_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,7 @@ def _checked(name: str, url: str) -> SplitResult:
 
 
 def _admins(text: str) -> frozenset[str]:
-    emails = [each.strip().lower() for each in text.split(",") if each.strip()]
-    for email in emails:
-        if not _EMAIL.fullmatch(email):
-            raise InvalidConfig(f"STEMSET_ADMINS: {email!r} is no e-mail address.")
-    return frozenset(emails)
+    try:
+        return frozenset(plain_email(each) for each in text.split(",") if each.strip())
+    except InvalidConfig as error:
+        raise InvalidConfig(f"STEMSET_ADMINS: {error}") from error

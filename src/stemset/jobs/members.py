@@ -1,6 +1,5 @@
 """Members: whose e-mail addresses may sign in by browser, and what each may do then."""
 
-import re
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -10,13 +9,12 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stemset.errors import InvalidConfig, LastAdmin, MemberFromConfig, MemberNotFound
+from stemset.errors import LastAdmin, MemberFromConfig, MemberNotFound
 from stemset.jobs import tables
 from stemset.jobs.caller import Caller, Role
+from stemset.jobs.emails import plain_email
 
 _ID_BYTES = 6
-_MAX_EMAIL = 254  # Source: RFC 5321, 4.5.3.1.3, less the angle brackets
-_EMAIL = re.compile(r"[^\s@<>\"(),:;\\]+@[^\s@<>\"(),:;\\]+")
 _COLUMNS = tables.members.c
 
 
@@ -50,20 +48,6 @@ class Member:
     def caller(self) -> Caller:
         """It as who calls."""
         return Caller(self.id, self.email, self.role.scope, self.profiles)
-
-
-def plain_email(text: str) -> str:
-    """An address as it is kept and compared: in small letters.
-
-    Providers differ in how they write one; none that matters tells addresses apart by case.
-
-    Raises:
-        InvalidConfig: It is no address.
-    """
-    plain = text.strip().lower()
-    if not (_EMAIL.fullmatch(plain) and plain.isprintable() and len(plain) <= _MAX_EMAIL):
-        raise InvalidConfig(f"{text!r} is no e-mail address, such as anna@example.org.")
-    return plain
 
 
 async def put(

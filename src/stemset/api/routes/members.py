@@ -21,7 +21,8 @@ from stemset.errors import (
 from stemset.jobs import audit, members, sessions
 from stemset.jobs.audit import Action
 from stemset.jobs.caller import Role
-from stemset.jobs.members import Member, plain_email
+from stemset.jobs.emails import plain_email
+from stemset.jobs.members import Member
 
 router = APIRouter(prefix="/api", tags=["members"])
 
