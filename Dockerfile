@@ -91,7 +91,8 @@ RUN --mount=type=secret,id=pip.conf \
 
 # PyTorch's networks (all but Spleeter) are left out, since PyTorch is many times the rest: TORCH
 # (docs/deployment.md) adds it in the build that it names, from TORCH_INDEX if that is given, with
-# what else requirements/torch.in names.
+# what else requirements/torch.in names. It has files in the language of later Pythons, which cannot
+# be compiled by this one, and are not loaded by it either.
 FROM packages AS with-torch
 COPY requirements/torch.in requirements/
 RUN sed '/^torch==/d' requirements/torch.in > requirements/networks.in \
@@ -110,7 +111,8 @@ RUN --mount=type=secret,id=pip.conf \
             --prefix engine -c requirements/pins.txt -r requirements/networks.in ${TORCH} \
             ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"}; \
     fi \
-    && tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash engine/lib
+    && { tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash engine/lib \
+        || [ -n "${TORCH}" ]; }
 
 FROM with-torch AS engine-gpu
 ARG TORCH=""
@@ -127,7 +129,8 @@ RUN --mount=type=secret,id=pip.conf \
     fi \
     && tools/bin/pip --python venv/bin/python3 install --only-binary :all: --no-compile \
         --prefix engine "$@" \
-    && tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash engine/lib
+    && { tools/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash engine/lib \
+        || [ -n "${TORCH}" ]; }
 
 FROM packages AS code
 COPY pyproject.toml hatch_build.py README.md LICENSE ./

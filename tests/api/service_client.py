@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+import uvloop
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.api.abortable import AbortableHttp
@@ -30,6 +31,7 @@ from stemset.jobs.caller import Scope
 from stemset.jobs.database import Database
 from stemset.jobs.listening import Listening
 from stemset.serving.listening import listen_on, url_of
+from stemset.serving.server import BoundedServer
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import open_store
 
@@ -180,7 +182,7 @@ class _Thread(threading.Thread):
 
     def run(self) -> None:
         try:
-            asyncio.run(self._run())
+            uvloop.run(self._run())
         except BaseException as error:  # noqa: BLE001 - raised again where the service is used
             self._error = error
         finally:
@@ -219,7 +221,7 @@ class _Thread(threading.Thread):
             raise self._error
 
 
-class _Server(uvicorn.Server):
+class _Server(BoundedServer):
     """Says when it is up."""
 
     def __init__(self, config: uvicorn.Config, up: threading.Event) -> None:

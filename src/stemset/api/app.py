@@ -23,6 +23,7 @@ from stemset.api.limits import Limits
 from stemset.api.openapi import document
 from stemset.api.origins import OwnOriginOnly
 from stemset.api.pairing import Pairing
+from stemset.api.polling import polled_jobs
 from stemset.api.routes import (
     callbacks,
     catalogue,
@@ -96,6 +97,7 @@ def make_inside(service: Service, streams: Streams, pairing: Pairing | None) -> 
     per_s = service.settings.calls_per_s
     routes.state.sign_in = SignIn(with_whom, service.database, per_s) if with_whom else None
     routes.state.rates = Rates(service.settings.calls_per_s)
+    routes.state.polled = polled_jobs(service.database)
     routes.state.exports = Exports(service)
     routes.state.pairing = pairing
     routes.state.installing = Installing()

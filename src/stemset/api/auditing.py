@@ -15,7 +15,7 @@ def call_of(request: Request) -> Actor:
     return Actor("unknown", None, address, bound("request_id"))
 
 
-def _actor(request: Request, caller: CallerOf) -> Actor:
+async def _actor(request: Request, caller: CallerOf) -> Actor:
     call = call_of(request)
     return Actor(caller.name, caller.id, call.address, call.request_id)
 

@@ -74,7 +74,7 @@ class Installing:
                 del self._known[entry.name]
 
 
-def installing_of(request: Request) -> Installing:
+async def installing_of(request: Request) -> Installing:
     """The installs of the application that a request came to."""
     return cast("Installing", request.app.state.installing)
 

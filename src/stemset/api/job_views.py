@@ -97,10 +97,13 @@ class JobView(JobStatus):
     ended_at: datetime | None
 
 
-async def job_status(connection: AsyncConnection, job: Job) -> JobStatus:
-    """How one job stands."""
-    (status,) = await _statuses(connection, [job])
-    return status
+async def job_statuses(
+    connection: AsyncConnection, job_ids: Sequence[str]
+) -> dict[str, tuple[Job, JobStatus]]:
+    """Jobs, and how they stand, by their ids; those that there are not are left out."""
+    jobs = await ledger.get_all(connection, job_ids)
+    statuses = await _statuses(connection, jobs)
+    return {job.id: (job, status) for job, status in zip(jobs, statuses, strict=True)}
 
 
 async def job_views(connection: AsyncConnection, jobs: Sequence[Job]) -> list[JobView]:

@@ -107,7 +107,7 @@ class Pairing:
             raise ServiceBusy("Too many wrong codes came from there. Try again in a minute.")
 
 
-def pairing_of(request: Request) -> Pairing | None:
+async def pairing_of(request: Request) -> Pairing | None:
     """The pairing of the application that a request came to; None if phones have no door."""
     return cast("Pairing | None", request.app.state.pairing)
 

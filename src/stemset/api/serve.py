@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import uvloop
+
 from stemset.config import Settings
 from stemset.errors import InvalidConfig, StemsetError
 from stemset.http_rules import is_loopback
@@ -114,7 +116,7 @@ def serve(settings: Settings, serving: Serving) -> int:
         listen_on(serving.host, serving.port) as listener,
         _lan_door(settings, serving.lan) as lan,
     ):
-        asyncio.run(_serve(settings, serving, listener, lan))
+        uvloop.run(_serve(settings, serving, listener, lan))
     return 0
 
 

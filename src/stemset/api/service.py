@@ -66,7 +66,7 @@ class Service:
         return by_queue(worker=self.settings.worker_rate, local=self.settings.local_rate)
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service of the application that a request came to."""
     return cast("Service", request.app.state.service)
 

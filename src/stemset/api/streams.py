@@ -208,7 +208,7 @@ class Streams:
         return []
 
 
-def streams_of(request: Request) -> Streams:
+async def streams_of(request: Request) -> Streams:
     """The streams of the application that a request came to."""
     return cast("Streams", request.app.state.streams)
 

@@ -20,11 +20,14 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Row,
     Select,
     Subquery,
+    Text,
     and_,
+    any_,
     bindparam,
     case,
     extract,
@@ -130,7 +133,7 @@ async def until_now(connection: AsyncConnection) -> Mapping[tuple[str, str], Cos
 def _of_jobs() -> Select[Any]:
     """What jobs cost; put together once, since that takes longer than all else of a status."""
     wanted = and_(
-        _each.job_id.in_(bindparam("job_ids", expanding=True)), _each.price_hour.is_not(None)
+        _each.job_id == any_(bindparam("job_ids", type_=ARRAY(Text))), _each.price_hour.is_not(None)
     )
     course = _courses(wanted)
     return (

@@ -17,7 +17,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Row, Select, Update, func, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    Row,
+    Select,
+    Text,
+    Update,
+    any_,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,6 +43,8 @@ from stemset.orders.messages import Failure
 from stemset.telemetry import crash_point
 
 _jobs = tables.jobs
+# An array is one value: with a list of values the server would see another statement each time.
+_BY_IDS = select(*COLUMNS).where(_jobs.c.id == any_(bindparam("job_ids", type_=ARRAY(Text))))
 
 
 async def accept(connection: AsyncConnection, request: Request) -> tuple[Job, bool]:
@@ -82,7 +96,7 @@ async def get(connection: AsyncConnection, job_id: str) -> Job:
 
 async def get_all(connection: AsyncConnection, job_ids: Sequence[str]) -> Sequence[Job]:
     """Look jobs up; those that there are not are left out."""
-    rows = await connection.execute(select(*COLUMNS).where(_jobs.c.id.in_(job_ids)))
+    rows = await connection.execute(_BY_IDS, {"job_ids": list(job_ids)})
     return [read(row) for row in rows]
 
 

@@ -160,7 +160,7 @@ async def collect(service: Service) -> int:
     return await service.threads.run(shelf.collect, folder, gone)
 
 
-def exports_of(request: Request) -> Exports:
+async def exports_of(request: Request) -> Exports:
     """The desk of the application that a request came to."""
     return cast("Exports", request.app.state.exports)
 

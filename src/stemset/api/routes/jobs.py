@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from stemset.api.access import Reader, Writer
 from stemset.api.auditing import ActorOf
 from stemset.api.errors import errors
-from stemset.api.job_views import JobStatus, JobView, job_status, job_views
+from stemset.api.job_views import JobStatus, JobView, job_views
+from stemset.api.polling import PolledOf
 from stemset.api.quotas import job_refusal
 from stemset.api.service import ServiceOf
 from stemset.errors import (
@@ -84,11 +85,14 @@ async def get_job(service: ServiceOf, caller: Reader, job_id: JobId) -> JobView:
     operation_id="get_job_status",
     responses=errors(JobNotFound, Forbidden),
 )
-async def get_job_status(service: ServiceOf, caller: Reader, job_id: JobId) -> JobStatus:
+async def get_job_status(polled: PolledOf, caller: Reader, job_id: JobId) -> JobStatus:
     """How a job stands: poll until ``status`` is ``complete`` or ``error``."""
-    async with service.database.reading() as connection:
-        job = _visible(await ledger.get(connection, job_id), caller)
-        return await job_status(connection, job)
+    found = await polled.get(job_id)
+    if found is None:
+        raise JobNotFound(f"There is no job {job_id!r}.")
+    job, status = found
+    _visible(job, caller)
+    return status
 
 
 @router.post(

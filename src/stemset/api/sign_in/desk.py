@@ -156,7 +156,7 @@ def _is_another(known: str | None, subject: str) -> bool:
     return known.partition(" ")[0] == subject.partition(" ")[0]
 
 
-def sign_in_of(request: Request) -> SignIn | None:
+async def sign_in_of(request: Request) -> SignIn | None:
     """Where people sign in to the application that a request came to; None for nowhere."""
     return cast("SignIn | None", request.app.state.sign_in)
 

@@ -101,11 +101,11 @@ class _Lock:
         self.users = 0
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
     """The desk of the application that a request came to."""
     state = request.app.state
     if not hasattr(state, "uploads"):
-        state.uploads = Desk(service_of(request))
+        state.uploads = Desk(await service_of(request))
     return cast("Desk", state.uploads)
 
 
