@@ -29,9 +29,18 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputUnwritable(f"{path} cannot be written: {reason}.") from error
 
 
+def sync_file(path: Path) -> None:
+    """Make what a file holds survive a power cut."""
+    _sync(path)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

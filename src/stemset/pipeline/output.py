@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stemset.audio.files import sync_folder, writing
+from stemset.audio.files import sync_file, sync_folder, writing
 from stemset.errors import OutputBusy
 
 METADATA_NAME = "metadata.json"
@@ -51,7 +51,7 @@ class OutputInTheMaking:
             text = json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
             (self.part / METADATA_NAME).write_text(text, "utf-8")
             for file in self.part.iterdir():
-                _sync_file(file)
+                sync_file(file)
             sync_folder(self.part)
             old = _hidden(self.final, "old")
             if self.final.exists():
@@ -124,8 +124,3 @@ def _recover(final: Path) -> None:
 
 def _hidden(final: Path, what: str) -> Path:
     return final.with_name(f".{final.name}.{what}")
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -27,6 +27,7 @@ from stemset.errors import (
     StorageUnavailable,
 )
 from stemset.storage._chunks import STREAM_BYTES, asked_range, file_chunks, too_short, whole
+from stemset.storage._durable import sync_object
 from stemset.storage._obstore_errors import translated
 from stemset.storage._opening import open_clients, retry_s
 from stemset.storage._parts import blocks, file_length, part_bytes
@@ -83,6 +84,7 @@ class ObstoreStore:
         """Write a small object."""
         with translated(key):
             obstore.put(self._store, key, data, use_multipart=False)
+        self._keep(key)
 
     @counted("create")
     def create(self, key: str, data: bytes) -> None:
@@ -97,6 +99,7 @@ class ObstoreStore:
         except ObjectExists:
             if self.read(key) != data:
                 raise
+        self._keep(key)
 
     @counted("download")
     def download(
@@ -143,6 +146,7 @@ class ObstoreStore:
             # The upload in parts is gone: the answer to its last call was lost, or a sweep of
             # abandoned uploads took it. Whichever it was, once more is right.
             etag = self._put_file(path, key, _Told(told.length, lambda _: None))
+        self._keep(key)
         told.rest()
         return etag or self.head(key).etag  # Ceph names none when it has put parts together
 
@@ -169,6 +173,12 @@ class ObstoreStore:
             raise StorageRefused("Only a bucket can make presigned links.")
         with translated("links"):
             return list(obstore.sign(self._store, method, list(keys), timedelta(seconds=expires_s)))
+
+    def _keep(self, key: str) -> None:
+        """Have what was written survive a power cut: obstore leaves that to the system."""
+        if self._folder is not None:
+            with translated(key):
+                sync_object(self._folder, key)
 
     def _delete(self, keys: Sequence[str]) -> None:
         with suppress(ObjectNotFound), translated(keys[0]):

@@ -71,6 +71,8 @@ def leaf(error: Exception, what: str) -> StemsetError:
         return refusal(int(found[1]), code_in(text), what)
     if found := _OS_ERROR.search(text):
         return _refused_by_system(int(found[1]), error, what)
+    if isinstance(error, OSError) and error.errno is not None:
+        return _refused_by_system(error.errno, error, what)
     return _of_kind(error, what)
 
 

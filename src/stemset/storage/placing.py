@@ -1,11 +1,10 @@
 """Putting a finished file of this machine into the store, durable when it is done."""
 
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from stemset.audio.files import sync_folder
+from stemset.storage._durable import sync_names
 from stemset.storage.keys import check_input_key
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import OnBytes, Store
@@ -41,11 +40,10 @@ def place(
         store.upload(path, key, on_bytes=on_bytes)
         return
     target = Path(settings.bucket) / key
-    if not _link(path, target):
+    if _link(path, target):
+        sync_names(Path(settings.bucket), key)
+    else:
         store.upload(path, key, on_bytes=on_bytes)
-        _sync_file(target)
-    for folder in (target.parent, *target.parents[1:3]):
-        sync_folder(folder)
 
 
 def _link(path: Path, target: Path) -> bool:
@@ -62,11 +60,3 @@ def _link(path: Path, target: Path) -> bool:
         with suppress(OSError):  # it is still there if the target was the same file already
             other.unlink(missing_ok=True)
     return True
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from stemset.audio.files import sync_folder
 from stemset.storage.settings import DEFAULT_RETRY_S, StoreSettings
 
 
@@ -15,5 +16,7 @@ def service_store(bucket: StoreSettings | None, data: Path) -> StoreSettings:
     if bucket is not None:
         return bucket
     folder = data / "store"
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(data)
     return StoreSettings(kind="folder", bucket=str(folder), retry_s=DEFAULT_RETRY_S)
