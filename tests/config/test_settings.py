@@ -64,9 +64,16 @@ def test_limit_no_whole_number_is_refused_by_name(name: str, text: str):
         load_settings(environ={name: text})
 
 
-def test_upload_expiry_no_number_is_refused_by_name():
-    with pytest.raises(InvalidConfig, match="STEMSET_UPLOAD_EXPIRES_S must be a number of seconds"):
-        load_settings(environ={"STEMSET_UPLOAD_EXPIRES_S": "a day"})
+@pytest.mark.parametrize("text", ["0", "604801"])
+def test_links_that_no_bucket_makes_are_refused(text: str):
+    with pytest.raises(InvalidConfig, match=r"STEMSET_LINK_EXPIRES_S .* from 1 to 604,800, got"):
+        load_settings(environ={"STEMSET_LINK_EXPIRES_S": text})
+
+
+@pytest.mark.parametrize("name", ["STEMSET_UPLOAD_EXPIRES_S", "STEMSET_STALL_S"])
+def test_time_no_number_is_refused_by_name(name: str):
+    with pytest.raises(InvalidConfig, match=f"{name} must be a number of seconds"):
+        load_settings(environ={name: "a day"})
 
 
 @pytest.mark.parametrize(

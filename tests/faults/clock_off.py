@@ -1,4 +1,4 @@
-"""A wall clock that is off, for a process of its own and all that it starts."""
+"""Clocks that are off, for a process of its own and all that it starts."""
 
 from pathlib import Path
 
@@ -25,6 +25,24 @@ datetime.datetime = Moment
 """
 
 
+_STEPPING = """
+import os, time
+
+_monotonic = time.monotonic
+
+
+def monotonic():
+    try:
+        with open({step!r}) as file:
+            return _monotonic() + float(file.read())
+    except OSError:
+        return _monotonic()
+
+
+time.monotonic = monotonic
+"""
+
+
 def clock_off(folder: Path, off_s: float) -> dict[str, str]:
     """Make one in a folder, which must be empty; the environment in which a Python has it.
 
@@ -33,4 +51,19 @@ def clock_off(folder: Path, off_s: float) -> dict[str, str]:
     """
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(_PROGRAM.format(off_s=off_s))
+    return {"PYTHONPATH": str(folder)}
+
+
+def clock_that_steps(folder: Path, step: Path) -> dict[str, str]:
+    """Make a clock of passing time (``time.monotonic``) that steps once a file is there.
+
+    Args:
+        folder: Where it is made; it must be empty.
+        step: The file, with the seconds that have passed at once; moved there whole.
+
+    Returns:
+        The environment in which a Python has it.
+    """
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(_STEPPING.format(step=str(step)))
     return {"PYTHONPATH": str(folder)}

@@ -8,6 +8,8 @@ import pytest
 from deployment import Deployment
 from numpy.typing import NDArray
 from program import write_take
+from s3_server import S3Server
+from service_deployment import ServiceDeployment, service
 
 from stemset.storage.settings import StoreSettings
 
@@ -21,6 +23,18 @@ def deployment(
     made = Deployment(tmp_path, bucket_settings)
     yield made
     made.close()
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path, database_conninfo: str, s3_server: S3Server, example: Path
+) -> Iterator[ServiceDeployment]:
+    """A database and a bucket; no service and no worker yet."""
+    del example
+    s3_server.mend()
+    with service(tmp_path / "service", database_conninfo, s3_server.new_bucket()) as made:
+        yield made
+    s3_server.mend()
 
 
 @pytest.fixture

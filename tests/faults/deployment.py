@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +133,7 @@ class Deployment:
     Attributes:
         folder: Working folder of the command line; recordings lie in ``recordings``.
         bucket: The bucket.
+        within: How ``stemset process`` is begun, where it runs in another network.
     """
 
     folder: Path
@@ -140,6 +141,7 @@ class Deployment:
     workers: list[Worker] = field(default_factory=list)
     commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     config: str = CONFIG
+    within: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         (self.folder / "config.yaml").write_text(self.config)
@@ -167,7 +169,7 @@ class Deployment:
     def start(self, url: str, *arguments: str, **env: str) -> "subprocess.Popen[bytes]":
         """Start `stemset process h4n`."""
         command = subprocess.Popen(
-            [sys.executable, "-m", "stemset", "process", "h4n", "--json", *arguments],
+            [*self.within, sys.executable, "-m", "stemset", "process", "h4n", "--json", *arguments],
             cwd=self.folder,
             env=environment(self.bucket, GPU_WORKER_URL=url, **env),
             stdin=subprocess.DEVNULL,
@@ -201,7 +203,7 @@ class Deployment:
         for command in self.commands:
             if command.poll() is None:
                 command.kill()
-                command.communicate()
+            command.communicate()  # closes what it wrote to, whoever has read that
         for worker in self.workers:
             if worker.process.poll() is None:
                 worker.signal(signal.SIGCONT)

@@ -22,14 +22,28 @@ class Part:
     """A `stemset serve`, `worker` or `consume`."""
 
     def __init__(
-        self, arguments: Sequence[str], env: Mapping[str, str], folder: Path, log: Path
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        descriptors: int | None = None,
     ) -> None:
-        """Start it in a folder; its log is written to a file."""
+        """Start it in a folder; its log is written to a file.
+
+        Args:
+            arguments: Of ``stemset``.
+            env: Its environment.
+            folder: Its working folder.
+            log: What it says is added to this file.
+            descriptors: How many it may have, None for as many as this process.
+        """
+        limited = ("sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"') if descriptors else ()
         self.log = log
         self._skipped_lines = len(log.read_bytes().splitlines()) if log.exists() else 0
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stemset", *arguments],
+                [*limited, sys.executable, "-m", "stemset", *arguments],
                 cwd=folder,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,

@@ -42,6 +42,7 @@ class ServiceDeployment:
         worker_port: Where the worker listens.
         calls_back: Whether the worker is told to call back.
         config: ``config.yaml``.
+        length_s: As of ``Books``.
         parts: All processes that were started.
     """
 
@@ -52,6 +53,7 @@ class ServiceDeployment:
     worker_port: int = field(default_factory=free_port)
     calls_back: bool = False
     config: str = CONFIG
+    length_s: float = Books.length_s
     parts: list[Part] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class ServiceDeployment:
         """The ledger and the store."""
         conninfo = self.conninfo or running(self.data)
         assert conninfo is not None, "no database runs"
-        return Books(conninfo, self.store)
+        return Books(conninfo, self.store, self.length_s)
 
     @property
     def store(self) -> Store:

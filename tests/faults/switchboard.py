@@ -2,10 +2,17 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+ORDERS = b"POST /process "
+
+SILENT = 0
+"""Nothing is answered."""
+
 _READ_BYTES = 65_536
+_ANSWER = "HTTP/1.1 {} Not now\r\nretry-after: 3\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class Switchboard:
@@ -15,12 +22,16 @@ class Switchboard:
         to: The worker's port; connections from now on lead there.
         cuts: How many orders from now on lose the worker's answer: the connection breaks at its
             first byte.
+        says: What it answers by itself, by how a call begins: a status, or ``SILENT``.
+        said: How often it answered so.
         ordered: How many orders were passed on.
     """
 
     def __init__(self, listener: socket.socket, to: int) -> None:
         self.to = to
         self.cuts = 0
+        self.says: Mapping[bytes, int] = {}
+        self.said: Counter[int] = Counter()
         self.ordered = 0
         self._listener = listener
         self._open: set[socket.socket] = set()
@@ -46,11 +57,15 @@ class Switchboard:
     def _pass_on(self, caller: socket.socket) -> None:
         with caller, suppress(OSError):
             asked = caller.recv(_READ_BYTES)
+            for beginning, status in self.says.items():
+                if asked.startswith(beginning):
+                    self._say(caller, status)
+                    return
             with socket.create_connection(("127.0.0.1", self.to)) as worker:
                 with self._lock:
                     self._open |= {caller, worker}
                 worker.sendall(asked)
-                is_order = asked.startswith(b"POST /process ")
+                is_order = asked.startswith(ORDERS)
                 with self._lock:
                     self.ordered += is_order
                     is_cut = is_order and self.cuts > 0
@@ -64,6 +79,17 @@ class Switchboard:
                 _end(caller)
                 _end(worker)
                 back.join()
+        with self._lock:
+            self._open.discard(caller)
+
+    def _say(self, caller: socket.socket, status: int) -> None:
+        with self._lock:
+            self.said[status] += 1
+            self._open.add(caller)
+        if status == SILENT:
+            caller.recv(1)  # until the caller gives up, or all connections are broken
+        else:
+            caller.sendall(_ANSWER.format(status).encode())
         with self._lock:
             self._open.discard(caller)
 
@@ -81,9 +107,9 @@ def _end(one: socket.socket) -> None:
 
 
 @contextmanager
-def switchboard(to: int) -> Iterator[Switchboard]:
-    """Stand between, on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def switchboard(to: int, port: int = 0) -> Iterator[Switchboard]:
+    """Stand between, on this port or a free one."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         board = Switchboard(listener, to)
         thread = threading.Thread(target=board.serve)
         thread.start()

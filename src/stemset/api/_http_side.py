@@ -6,8 +6,7 @@ Its libraries take a while to import; the process imports this module while its 
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -31,6 +30,7 @@ from stemset.jobs.listening import Listening
 from stemset.jobs.task import Workshop
 from stemset.orders.local import LocalRunner
 from stemset.orders.remote import RemoteRunner
+from stemset.serving.server import BoundedServer
 from stemset.storage.service_store import service_store
 from stemset.storage.store import open_store
 
@@ -82,7 +82,7 @@ class HttpSide:
         self.pairing = Pairing(lan.url, lan.certified.authority) if lan else None
         inside = make_inside(service, self._streams, self.pairing)
         self._server = _server(main_door(inside, service))
-        self._phones: tuple[_Server, socket.socket] | None = None
+        self._phones: tuple[BoundedServer, socket.socket] | None = None
         if lan is not None:
             app = phones_door(inside, lan.names)
             self._phones = _server(app, lan.certified.tls), lan.listener
@@ -139,19 +139,24 @@ class HttpSide:
                     settings.worker_secrets,
                     patience_s=settings.worker_patience_s,
                 ),
-                links=links_to(self._store_settings) if settings.worker_links else None,
+                links=(
+                    links_to(self._store_settings, settings.link_expires_s)
+                    if settings.worker_links
+                    else None
+                ),
             )
         if serving.computes:
             self._local = local_runner(
                 self._store_settings,
                 max_duration_s=settings.max_duration_s,
+                stall_s=settings.stall_s,
                 allow_licences=settings.allow_licences,
                 scratch=service.scratch / "computing",
             )
             connections[Queue.LOCAL] = Connection(service.store, self._local)
         return connections
 
-    def _listeners(self, main: socket.socket) -> "list[tuple[_Server, socket.socket]]":
+    def _listeners(self, main: socket.socket) -> "list[tuple[BoundedServer, socket.socket]]":
         return [(self._server, main), *([self._phones] if self._phones else [])]
 
     def _callback_url(self, job_id: str) -> str | None:
@@ -159,8 +164,8 @@ class HttpSide:
         return base and f"{base.rstrip('/')}/api/jobs/{job_id}/callback"
 
 
-def _server(app: "ASGIApp", tls: ssl.SSLContext | None = None) -> "_Server":
-    return _Server(
+def _server(app: "ASGIApp", tls: ssl.SSLContext | None = None) -> "BoundedServer":
+    return BoundedServer(
         uvicorn.Config(
             app,
             http=AbortableHttp,
@@ -174,11 +179,3 @@ def _server(app: "ASGIApp", tls: ssl.SSLContext | None = None) -> "_Server":
             ssl_context_factory=(lambda *_: tls) if tls else None,
         )
     )
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the process: uvicorn would raise them again when it has ended."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -66,6 +66,7 @@ async def _consume(
     runner = local_runner(
         store,
         max_duration_s=settings.max_duration_s,
+        stall_s=settings.stall_s,
         allow_licences=settings.allow_licences,
         scratch=scratch,
     )

@@ -138,9 +138,12 @@ def seconds(name: str, variables: Mapping[str, str], default: float) -> float:
     return number
 
 
-def whole_number(name: str, variables: Mapping[str, str], default: int) -> int:
+def whole_number(
+    name: str, variables: Mapping[str, str], default: int, *, most: int = 2**63 - 1
+) -> int:
     """A variable that is a whole number from 1 on. Raises InvalidConfig."""
     text = variables.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
-        raise InvalidConfig(f"{name} must be a whole number from 1 on, got {text!r}.")
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= most):
+        limit = f"1 to {most:,}" if most < 2**63 - 1 else "1 on"
+        raise InvalidConfig(f"{name} must be a whole number from {limit}, got {text!r}.")
     return int(text)

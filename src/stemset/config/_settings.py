@@ -20,6 +20,10 @@ _MAX_UPLOADS = 256
 _CALLS_PER_S = 50
 _UPLOAD_EXPIRES_S = 86_400.0
 _WORKER_PATIENCE_S = 600.0
+_LINK_EXPIRES_S = 3600
+_MAX_LINK_EXPIRES_S = 7 * 86_400
+"""Of S3. Source: AWS, Signature Version 4, X-Amz-Expires."""
+_STALL_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Settings:
         profiles: Profiles by name.
         allow_licences: SPDX identifiers of licences that models may have, None for all.
         max_duration_s: Longest recording that is accepted.
+        stall_s: How long computing that gets nowhere is left alone.
         max_upload_bytes: Largest file that is accepted.
         max_uploads: Uploads that may be in the making at once.
         calls_per_s: Calls a second that a token may make for as long as it likes.
@@ -50,6 +55,7 @@ class Settings:
         public_url: The address that people open the page at, None where that is as it comes.
         sign_in: How people sign in by browser, None for not at all.
         worker_links: Whether orders carry presigned links, for a worker without keys to the bucket.
+        link_expires_s: How long such a link is valid; a fresh one can be asked for.
         worker_rate: What the worker costs, None if that is not known.
         local_rate: What computing on this machine costs, None if that is not known.
         metrics_token: What Prometheus shows in order to read ``/metrics``, None for nothing.
@@ -65,6 +71,7 @@ class Settings:
     profiles: Mapping[str, Profile]
     allow_licences: tuple[str, ...] | None
     max_duration_s: float
+    stall_s: float
     max_upload_bytes: int
     max_uploads: int
     calls_per_s: int
@@ -77,6 +84,7 @@ class Settings:
     public_url: str | None
     sign_in: SignInSettings | None
     worker_links: bool
+    link_expires_s: int
     worker_rate: Rate | None
     local_rate: Rate | None
     metrics_token: str | None = field(repr=False)
@@ -169,6 +177,7 @@ def load_settings(
         profiles=MappingProxyType(_profiles(written)),
         allow_licences=None if written.allow_licences is None else tuple(written.allow_licences),
         max_duration_s=environment.max_duration_s(variables),
+        stall_s=environment.seconds("STEMSET_STALL_S", variables, _STALL_S),
         max_upload_bytes=environment.whole_number(
             "STEMSET_MAX_UPLOAD_BYTES", variables, _MAX_UPLOAD_BYTES
         ),
@@ -187,6 +196,9 @@ def load_settings(
         public_url=environment.public_url(variables),
         sign_in=sign_in(variables, environment.public_url(variables)),
         worker_links=environment.switch("STEMSET_WORKER_LINKS", variables),
+        link_expires_s=environment.whole_number(
+            "STEMSET_LINK_EXPIRES_S", variables, _LINK_EXPIRES_S, most=_MAX_LINK_EXPIRES_S
+        ),
         worker_rate=written.cost and written.cost.worker_rate,
         local_rate=written.cost and written.cost.local_rate,
         metrics_token=environment.metrics_token(variables),

@@ -48,6 +48,6 @@ class Connection:
     pauses_s: tuple[float, float] = field(default=_PAUSES_S, kw_only=True)
 
 
-def links_to(bucket: StoreSettings) -> MakesLinks:
-    """Links into a bucket, for a worker that has no keys to it."""
-    return lambda input_key, folder: LinkMaker(bucket, input_key, folder)
+def links_to(bucket: StoreSettings, expires_s: int) -> MakesLinks:
+    """Links into a bucket, valid so long, for a worker that has no keys to it."""
+    return lambda input_key, folder: LinkMaker(bucket, input_key, folder, expires_s=expires_s)

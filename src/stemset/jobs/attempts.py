@@ -220,7 +220,7 @@ async def budget(connection: AsyncConnection, job_id: str) -> Budget:
 
 
 def _of(attempt: OpenAttempt) -> Update:
+    """Change an attempt that has not ended; another job's can have the same number."""
     each = _attempts.c
-    return update(_attempts).where(
-        each.job_id == attempt.job_id, each.number == attempt.number, each.ended_at.is_(None)
-    )
+    its_own = each.job_id == attempt.job_id, each.folder == attempt.folder
+    return update(_attempts).where(*its_own, each.ended_at.is_(None))

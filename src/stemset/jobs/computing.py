@@ -14,6 +14,7 @@ def local_runner(
     store: StoreSettings,
     *,
     max_duration_s: float,
+    stall_s: float,
     allow_licences: Sequence[str] | None,
     scratch: Path | None,
 ) -> LocalRunner:
@@ -22,6 +23,7 @@ def local_runner(
     Args:
         store: Where recordings are fetched from and stems put.
         max_duration_s: Longest recording that is accepted.
+        stall_s: An attempt that gets nowhere for so long is ended.
         allow_licences: Licences that models may have, None for all.
         scratch: Folder for recordings and stems in the making, None for the system's own.
     """
@@ -33,4 +35,4 @@ def local_runner(
         allow_licences=None if allow_licences is None else tuple(allow_licences),
         load=(DEFAULT_STRATEGY,),  # weights that are not there are no error before an order
     )
-    return LocalRunner(Supervisor(computing))
+    return LocalRunner(Supervisor(computing, stall_s=stall_s))

@@ -5,7 +5,7 @@ import socket
 
 from stemset.errors import AddressInUse, InvalidConfig
 
-_BACKLOG = 128
+_BACKLOG = 2048  # as uvicorn has it; the system may have less
 
 
 def listen_on(host: str, port: int, *, another_port: str = "--port or PORT") -> socket.socket:

@@ -17,6 +17,7 @@ from stemset.metrics import CONTENT_TYPE, exposition, may_read
 from stemset.serving.bounded_http import BoundedHttp
 from stemset.serving.listening import listen_on, url_of
 from stemset.serving.loopback import LoopbackNamesOnly
+from stemset.serving.server import BoundedServer
 
 _PATH = "/metrics"
 
@@ -32,7 +33,7 @@ class MetricsDoor:
             token: What metrics are read with; None for nothing, by this machine alone.
         """
         self._listener = listener
-        self._server = _Server(
+        self._server = BoundedServer(
             uvicorn.Config(
                 _app(token),
                 loop="asyncio",
@@ -82,14 +83,6 @@ def opened_metrics_door(
         )
     with listen_on(host, port, another_port="--metrics-port") as listener:
         yield MetricsDoor(listener, token)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _app(token: str | None) -> ASGIApp:

@@ -4,14 +4,14 @@ Its libraries take 0.4 s to import; the process imports this module when its com
 on its way up already.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import uvicorn
 
 from stemset.config import Settings
 from stemset.serving.bounded_http import BoundedHttp
+from stemset.serving.server import BoundedServer
 from stemset.worker.admission import Admission
 from stemset.worker.app import REPEAT_S, make_app
 from stemset.worker.attempts import Attempts, Computing
@@ -52,7 +52,7 @@ class HttpSide:
             repeat_s=repeat_s,
             metrics_token=settings.metrics_token,
         )
-        self.server = _Server(
+        self.server = BoundedServer(
             uvicorn.Config(
                 app,
                 loop="asyncio",
@@ -66,11 +66,3 @@ class HttpSide:
                 timeout_graceful_shutdown=_STREAMS_END_WITHIN_S,
             )
         )
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the process: uvicorn would raise them again when it has ended."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -155,7 +155,7 @@ def _supervisor(settings: Settings, scratch: str | None, tuning: Tuning) -> Supe
         allow_licences=settings.allow_licences,
         load=(DEFAULT_STRATEGY,),  # weights that are not there are no error before an order
     )
-    return Supervisor(computing, command=tuning.command)
+    return Supervisor(computing, command=tuning.command, stall_s=settings.stall_s)
 
 
 async def _log_ready(supervisor: Supervisor) -> None:

@@ -23,7 +23,7 @@ def connect(settings: Settings, address: WorkerAddress) -> RemoteConnection:
         store=open_store(bucket),
         runner=runner,
         wake=lambda: _wake(runner),
-        links=links_to(bucket) if settings.worker_links else None,
+        links=links_to(bucket, settings.link_expires_s) if settings.worker_links else None,
         worker_url=address.url,
         bucket=bucket,
     )
