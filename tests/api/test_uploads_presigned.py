@@ -3,20 +3,25 @@
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import corpus
 import httpx
 import pytest
+from r2_proxy import Kind, r2_before
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from upload_service import UploadService, code_of, form, recording, running_uploads, upload
 
 from stemset.api.uploads import presigned
 from stemset.api.uploads.collection import collect
+from stemset.dispatch.inputs import claim_place
 from stemset.jobs import recordings, tables, uploads
+from stemset.jobs.removal import work_off
 from stemset.storage.presigned_upload import PresignedUploads
 from stemset.storage.settings import StoreSettings
 
@@ -203,6 +208,98 @@ def is_under_way(bucket: PresignedUploads, named: str) -> bool:
     return any(each.upload_id == named for each in bucket._multipart.under_way("inputs/"))
 
 
+def refusal_of(answer: httpx.Response) -> tuple[int, dict[str, Any]]:
+    """Status and error, but the request's id."""
+    error = answer.json()["error"]
+    return answer.status_code, {name: error[name] for name in error if name != "request_id"}
+
+
+def send(client: httpx.Client, data: bytes) -> str:
+    """Begin an upload past the service, and put all of it; its id."""
+    upload_id = begin(client, data)["upload_id"]
+    put(client, upload_id, 1, data)
+    return upload_id
+
+
+@pytest.mark.parametrize(
+    "name", ["html.wav", "cut-before-its-index.m4a", "65535-channels.wav", "13-hours.flac"]
+)
+def test_file_that_is_no_recording_is_refused_as_through_the_service_and_removed(
+    service: UploadService, client: httpx.Client, tmp_path: Path, name: str
+):
+    data = corpus.write(name, tmp_path).read_bytes()
+    upload_id = send(client, data)
+
+    answer = complete(client, upload_id)
+
+    assert refusal_of(answer) == refusal_of(upload(client, form(data)))
+    assert answer.status_code == 422
+    assert client.get(f"/api/uploads/{upload_id}").status_code == 404
+    assert everything_in(service) == []
+    assert (service.count("uploads"), service.count("recordings")) == (0, 0)
+    assert service.spools == []
+
+
+@pytest.mark.parametrize("name", ["aac.m4a", "opus.webm", "huge-art.mp3", "scratched.flac"])
+def test_file_that_looks_like_a_recording_is_taken(
+    service: UploadService, client: httpx.Client, tmp_path: Path, name: str
+):
+    data = corpus.write(name, tmp_path).read_bytes()
+    upload_id = begin(client, data)["upload_id"]
+    for part in range(-(-len(data) // PART)):
+        put(client, upload_id, part + 1, data[part * PART : (part + 1) * PART])
+
+    assert complete(client, upload_id).json()["state"] == "complete"
+    assert service.service.store.head(KEY).bytes == len(data)
+
+
+def test_file_that_cannot_be_looked_at_now_is_looked_at_when_its_end_is_asked_for_again(
+    database_conninfo: str, tmp_path: Path, bucket_settings: StoreSettings
+):
+    data = corpus.write("cut-before-its-index.m4a", tmp_path).read_bytes()
+    with r2_before(bucket_settings.endpoint) as way:
+        through = replace(bucket_settings, endpoint=way.endpoint, retry_s=0.5)
+        with (
+            running_uploads(database_conninfo, tmp_path, store=through) as service,
+            service.client() as client,
+        ):
+            upload_id = send(client, data)
+            way.fails(Kind.SLOW_DOWN, "GET", KEY, times=1000)
+            not_now = complete(client, upload_id)
+            way.faults.clear()
+            then = complete(client, upload_id)
+
+            assert code_of(not_now) == (503, "storage_unavailable")
+            assert code_of(then) == (422, "audio_unsupported")
+            assert everything_in(service) == []
+
+
+def test_upload_that_is_given_up_gives_back_its_name_but_not_what_was_there_before(
+    service: UploadService, client: httpx.Client
+):
+    store = service.service.store
+    claim_place(store, "h4n", "take.wav", SHA256, len(SONG))
+    store.write(KEY, SONG)
+    time.sleep(2.1)  # the bucket tells whole seconds
+
+    for data in (recording(seed=9), SONG):
+        assert client.delete(f"/api/uploads/{send_first(client, data)}").status_code == 204
+
+    assert everything_in(service) == ["claims/h4n/take.wav", KEY]
+
+
+def send_first(client: httpx.Client, data: bytes) -> str:
+    """Begin an upload past the service, and put its first part; its id."""
+    upload_id = begin(client, data)["upload_id"]
+    put(client, upload_id, 1, data[:PART])
+    return upload_id
+
+
+def everything_in(service: UploadService) -> list[str]:
+    store = service.service.store
+    return sorted(info.key for place in ("claims", "inputs") for info in store.list_below(place))
+
+
 def test_part_is_not_taken_by_the_service(client: httpx.Client):
     upload_id = begin(client)["upload_id"]
 
@@ -246,7 +343,10 @@ def test_collection_drops_what_nobody_goes_on_with_from_the_bucket(
     time.sleep(1.1)  # the bucket tells whole seconds
 
     removed = service.run(lambda: collect(service.service, timedelta(seconds=1)))
+    parts = service.service.database, service.service.store, service.service.threads
+    service.run(lambda: work_off(*parts))
 
+    assert everything_in(service) == ["claims/h4n/b.wav"]
     assert {each.id for each in removed} == {expired, forgotten}
     assert [is_under_way(bucket, each) for each in (names[expired], forgotten)] == [False, False]
     assert is_under_way(bucket, names[kept])

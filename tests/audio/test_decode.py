@@ -1,6 +1,7 @@
 """Decoding: every file of the corpus, exact samples, and what may go wrong around it."""
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -38,6 +39,8 @@ from stemset.errors import (
 )
 
 ENOUGH_S = 5.0
+MOST_BYTES = 100e6
+"""What a decoder process takes at most of any file of the corpus; a picture of 20 MB is one."""
 ODD_NAMES = (
     "Ünïcödé – 歌.wav",
     "two\nlines.wav",
@@ -472,6 +475,37 @@ def test_decode_picture_of_200_mb_takes_less_than_the_memory_limit(tmp_path: Pat
     (peak_kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
     assert frames == RATE_HZ
     assert 200e6 < 1024 * int(peak_kib) < 600e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS keeps no count of a process's peak")
+@pytest.mark.parametrize("name", CORPUS)
+def test_decoder_process_takes_little_memory_whatever_the_file(name: str, tmp_path: Path):
+    program = """
+        import sys
+        status = open("/proc/self/status", "rb", buffering=0)  # later nothing can be opened
+        from stemset.audio.decoder_process import main
+        main()
+        status.seek(0)
+        sys.stderr.buffer.write(status.read())
+    """
+    limit_s = CORPUS[name].limit_s or DecodeLimits().max_duration_s
+
+    with corpus.write(name, tmp_path).open("rb") as recording:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                textwrap.dedent(program),
+                json.dumps({"max_duration_s": limit_s}),
+            ],
+            stdin=recording,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+
+    (peak_kib,) = (line.split()[1] for line in done.stderr.splitlines() if line[:6] == b"VmHWM:")
+    assert 10e6 < 1024 * int(peak_kib) < MOST_BYTES
 
 
 def test_decode_long_recording_takes_flat_memory(long_recording: Path):

@@ -83,7 +83,11 @@ _INPUTS = """
     UNION SELECT input_key FROM jobs WHERE ended_at IS NULL
     UNION SELECT key FROM doomed
 """
-_OVERDUE = "SELECT key FROM doomed WHERE created_at < now() - interval '2 days'"
+_DOOMED = "SELECT key, created_at < now() - interval '2 days' AS is_overdue FROM doomed"
+_ABANDONED = """
+    SELECT id, input_key FROM uploads
+    WHERE completed_at IS NULL AND touched_at < now() - interval '2 days'
+"""
 
 Connection = psycopg.Connection[Any]
 
@@ -169,8 +173,11 @@ class Books:
             metadata_key(row["profile"], row["output_name"])
             for row in _rows(connection, "SELECT * FROM outputs")
         }
+        doomed = {row["key"]: row["is_overdue"] for row in _rows(connection, _DOOMED)}
         for info in self.store.list_below("outputs"):
             folder = info.key.rpartition("/")[0]
+            if not doomed.keys().isdisjoint((info.key, f"{folder}/")):
+                continue  # it goes when it is due, or is told below
             if info.key not in published and folder not in known:
                 yield "nobody's", info.key
             elif known.get(folder):
@@ -182,8 +189,9 @@ class Books:
                 key = f"inputs/{info.key.partition('/')[2]}"
                 if key not in used and info.modified < before:
                     yield "nobody's", info.key
-        for row in _rows(connection, _OVERDUE):
-            yield "not removed", row["key"]
+        yield from (("not removed", key) for key, is_overdue in doomed.items() if is_overdue)
+        for row in _rows(connection, _ABANDONED):
+            yield "upload that nobody goes on with", f"{row['id']}, {row['input_key']}"
 
 
 def _in_the_ledger(

@@ -16,6 +16,17 @@ from stemset.storage.service_store import service_store
 
 pytestmark = pytest.mark.slow
 
+_EXPIRED = """
+    UPDATE jobs SET ended_at = now() - interval '14 days', started_at = NULL, is_current = false;
+    INSERT INTO doomed (key, subject)
+        SELECT concat_ws('/', 'outputs', profile, output_name, attempt, ''), 'x' FROM jobs
+        WHERE state = 'complete';
+    INSERT INTO doomed (key, subject)
+        SELECT concat_ws('/', 'outputs', profile, output_name, 'metadata.json'), 'x' FROM jobs
+        WHERE state = 'complete';
+    DELETE FROM outputs;
+"""
+
 
 @pytest.fixture(scope="module")
 def deployment(
@@ -83,6 +94,13 @@ def deployment(
             "I5",
         ),
         ("INSERT INTO doomed VALUES ('inputs/here/x', 'x', now() - interval '3 days')", "I5"),
+        (
+            (
+                "INSERT INTO uploads (id, owner, filename, profile, method, state, touched_at)"
+                " VALUES ('x', 'x', 'x', 'here', 'whole', 'receiving', now() - interval '3 days')"
+            ),
+            "I5",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_ledger_is_seen(
@@ -96,6 +114,19 @@ def test_what_is_wrong_in_the_ledger_is_seen(
 
     assert seen in changed
     assert books.problems() == []
+
+
+@pytest.mark.parametrize(("due", "seen"), [("1 day", []), ("-3 days", ["I5", "I5"])])
+def test_output_past_its_age_is_wrong_once_its_grace_is_over(
+    deployment: ServiceDeployment, due: str, seen: list[str]
+) -> None:
+    with psycopg.connect(deployment.books.conninfo) as connection:
+        connection.execute(_EXPIRED.encode())
+        connection.execute("UPDATE doomed SET created_at = now() + %s::interval", [due])
+        problems = deployment.books.problems(connection=connection)
+        connection.rollback()
+
+    assert [problem[:2] for problem in problems] == seen
 
 
 def test_what_is_wrong_in_the_store_is_seen(deployment: ServiceDeployment) -> None:

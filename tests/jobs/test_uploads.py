@@ -181,19 +181,35 @@ def test_upload_that_is_removed_is_gone(database_conninfo: str):
     in_transaction(database_conninfo, scenario)
 
 
+def test_upload_in_one_piece_is_its_owners_only_once_it_is_complete(database_conninfo: str):
+    async def scenario(connection: AsyncConnection) -> None:
+        await uploads.set_place(connection, WHOLE)
+        await uploads.set_place(connection, replace(WHOLE, input_key="inputs/h4n/other.wav"))
+
+        assert await uploads.list_open(connection, "me") == []
+        (begun,) = await uploads.all_open(connection)
+        assert (begun.id, begun.input_key) == ("whole", "inputs/h4n/other.wav")
+        assert await uploads.complete(connection, "whole", sha256=SHA256, input_key="k")
+        await uploads.set_place(connection, WHOLE)
+        assert (await uploads.get(connection, "me", "whole")).input_key == "k"
+
+    in_transaction(database_conninfo, scenario)
+
+
 def test_uploads_that_nobody_goes_on_with_expire(database_conninfo: str):
     async def scenario(connection: AsyncConnection) -> None:
-        for each in ("old", "touched", "complete"):
+        for each in ("old", "other", "touched", "complete"):
             await uploads.begin(connection, replace(WANTED, id=each, mark=each))
         await uploads.complete(connection, "complete", sha256=SHA256, input_key="k")
         hours_ago = func.now() - timedelta(hours=3)
         await connection.execute(update(tables.uploads).values(touched_at=hours_ago))
         await uploads.touch(connection, "touched")
 
-        expired = await uploads.take_expired(connection, timedelta(hours=1))
+        expired = await uploads.take_expired(connection, timedelta(hours=1), ["old", "touched"])
 
         assert [each.id for each in expired] == ["old"]
-        assert [each.id for each in await uploads.all_open(connection)] == ["touched"]
+        still_open = {each.id for each in await uploads.all_open(connection)}
+        assert still_open == {"other", "touched"}
         assert (await uploads.get(connection, "me", "complete")).state is UploadState.COMPLETE
 
     in_transaction(database_conninfo, scenario)

@@ -22,6 +22,7 @@ from r2_rules import Asked, Refusal, Rules
 _CHUNK_BYTES = 1 << 18
 _WAIT_S = 60.0
 _SLOW_S = 2.0
+_LATE_S = 8.0
 _SLICES = 10
 
 
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     WRONG_LENGTH = "the answer promises one byte more than comes"
     REDIRECTED = "the store answers that it is elsewhere"
     SLOW_UPLINK = "the body takes two seconds to arrive"
+    LATE = "the call takes eight seconds to reach the store"
 
 
 @dataclass
@@ -161,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def _ask_upstream(self, upstream: str, asked: Asked, read: bytes, fault: Fault | None) -> None:
+        if fault and fault.kind is Kind.LATE:
+            time.sleep(_LATE_S)
         connection = HTTPConnection(upstream, timeout=_WAIT_S)
         try:
             connection.putrequest(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from io import BufferedReader
@@ -23,19 +24,27 @@ _END_TIMEOUT_S = 1.0
 class DecoderChild:
     """The decoder process, from outside."""
 
-    def __init__(self, descriptor: int, limits: DecodeLimits) -> None:
+    def __init__(
+        self, descriptor: int, limits: DecodeLimits, here: Sequence[tuple[int, int]] | None = None
+    ) -> None:
         """Start it on an open file.
+
+        Args:
+            descriptor: The file.
+            limits: What it may cost.
+            here: What of the file is here, None for all.
 
         Raises:
             DecoderFailed: if it cannot be started.
         """
         self._limits = limits
         self._closed = False
+        told = [json.dumps(asdict(limits)), *([] if here is None else [json.dumps(here)])]
         try:
             # Its working directory is empty, and removed as soon as the process stands in it.
             with tempfile.TemporaryDirectory(prefix="stemset-decoder-") as folder:
                 self._process = subprocess.Popen(  # noqa: S603  our own program, without a shell
-                    [sys.executable, "-I", "-m", _PROGRAM, json.dumps(asdict(limits))],
+                    [sys.executable, "-I", "-m", _PROGRAM, *told],
                     stdin=descriptor,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,

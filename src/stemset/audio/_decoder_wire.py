@@ -1,9 +1,11 @@
 """What a decoder process and its parent say to each other.
 
 ```text
-parent → child   standard input: the recording's open file descriptor; argv[1]: DecodeLimits, JSON
+parent → child   standard input: the recording's open file descriptor; argv[1]: DecodeLimits, JSON;
+                 argv[2], if not all of the file is here: what is, [[begin, end], …], JSON
 child → parent   standard output, one of
                    {"error": {"code", "detail"}}
+                   {"lacks": offset}: the format depends on bytes that are not here
                    {"format": RecordingFormat, "sample": name, "planar": bool}, then blocks:
                      frame count   uint32, little-endian, never 0
                      samples       in the machine's byte order; channel after channel if planar,

@@ -8,7 +8,7 @@ like any other input.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,22 +29,41 @@ from stemset.errors import (
     NonFiniteSamples,
 )
 
-__all__ = ["BLOCK_FRAMES", "DecodeLimits", "Decoder", "Samples", "probe"]
+__all__ = ["BLOCK_FRAMES", "BytesMissing", "DecodeLimits", "Decoder", "Samples", "probe"]
 
 Samples = NDArray[np.float32] | NDArray[np.float64]
 
 
-def probe(path: str | os.PathLike[str], limits: DecodeLimits | None = None) -> RecordingFormat:
+class BytesMissing(Exception):
+    """What is here of a file does not tell what it is.
+
+    Attributes:
+        position: What is to be read next and is not here.
+    """
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
+def probe(
+    path: str | os.PathLike[str],
+    limits: DecodeLimits | None = None,
+    here: Sequence[tuple[int, int]] | None = None,
+) -> RecordingFormat:
     """Return what a recording is made of, from its header and its first frame.
 
     Args:
-        path: A file.
+        path: A file, of its full length.
         limits: What the recording may cost; the defaults if None.
+        here: What of its bytes is here, from one position to another; None for all. What the other
+            bytes are makes no difference.
 
     Raises:
         InputError: any of its leaves, as ``Decoder`` does.
+        BytesMissing: if other bytes would have to be read to tell.
     """
-    with Decoder(path, limits) as decoder:
+    with Decoder(path, limits, here) as decoder:
         return decoder.format
 
 
@@ -61,14 +80,21 @@ class Decoder:
         cpu_s: CPU-seconds that the decoder process took; 0 until the end.
     """
 
-    def __init__(self, path: str | os.PathLike[str], limits: DecodeLimits | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        limits: DecodeLimits | None = None,
+        here: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
         """Open a recording and start its decoder.
 
         Args:
             path: A file.
             limits: What the recording may cost; the defaults if None.
+            here: What of the file is here, for somebody who only wants the format; None for all.
 
         Raises:
+            BytesMissing: if what is here does not tell what it is.
             InputNotFound, InputUnreadable, InputEmpty: if there is no file with bytes to read.
             InputError: any other of its leaves, for what the file holds.
         """
@@ -77,9 +103,12 @@ class Decoder:
         with ExitStack() as resources:
             self._file = InputFile(path)
             resources.callback(self._file.close)
-            self._child = DecoderChild(self._file.descriptor, limits or DecodeLimits())
+            self._child = DecoderChild(self._file.descriptor, limits or DecodeLimits(), here)
             resources.callback(self._child.close)
-            self.format, self._samples = self._read_format()
+            head = self._read_message()
+            if here is not None and isinstance(position := head.get("lacks"), int):
+                raise BytesMissing(position)
+            self.format, self._samples = self._read_format(head)
             self.warnings = list(self.format.warnings)
             self._resources = resources.pop_all()
 
@@ -121,9 +150,8 @@ class Decoder:
     ) -> None:
         self.close()
 
-    def _read_format(self) -> tuple[RecordingFormat, "_WireSamples"]:
-        """Read the first line."""
-        head = self._read_message()
+    def _read_format(self, head: dict[str, Any]) -> tuple[RecordingFormat, "_WireSamples"]:
+        """Read what the first line says."""
         try:
             recording = format_from_json(head["format"])
             return recording, _WireSamples.of(recording, head["sample"], planar=head["planar"])

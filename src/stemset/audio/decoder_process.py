@@ -1,6 +1,7 @@
-"""The decoder process: ``python -m stemset.audio.decoder_process LIMITS``.
+"""The decoder process: ``python -m stemset.audio.decoder_process LIMITS [HERE]``.
 
-Enters: a recording's open file descriptor as standard input, DecodeLimits as JSON. Leaves, on
+Enters: a recording's open file descriptor as standard input, DecodeLimits as JSON; what of the file
+is here, if not all. Leaves, on
 standard output, in the manner of ``_decoder_wire``: the recording's format, then its samples as
 FFmpeg decodes them. FFmpeg never learns a file's name, and before it reads the first byte this
 process has given up the right to open a file, to write one, to grow without limit, and to ask the
@@ -14,6 +15,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +33,21 @@ from stemset.audio._system_calls import allow_little
 from stemset.errors import DecoderFailed, InputUnreadable, StemsetError
 from stemset.lifeline import end_with_reader
 
+STANDARD_ARGUMENTS = 2
 STANDARD_DESCRIPTORS = 3
+WHOLE_BYTES = 4096
+"""Whoever asks for a header gets so much of it or nothing; FFmpeg asks again for more."""
 
 
 def main() -> int:
     """Decode standard input to standard output, and return the exit status."""
     limits = DecodeLimits(**json.loads(sys.argv[1]))
+    here = json.loads(sys.argv[2]) if len(sys.argv) > STANDARD_ARGUMENTS else None
     end_with_reader()
     _confine(limits)
     report = _Report()
     try:
-        _decode(limits, report)
+        _decode(limits, _Source(here), report)
     except StemsetError as error:
         report.fail(error)
     except MemoryError:
@@ -70,10 +76,12 @@ def _lower(limit: int, value: int, *, grace: int = 0) -> None:
     resource.setrlimit(limit, (min(value, most), most))
 
 
-def _decode(limits: DecodeLimits, report: "_Report") -> None:
+def _decode(limits: DecodeLimits, source: "_Source", report: "_Report") -> None:
     """Send the format, all blocks and the closing line."""
-    source = _Source()
-    recording = Recording(source, limits)
+    recording = _open(source, limits)
+    if recording is None or source.lacks is not None:
+        report.lack(source.lacks or 0)
+        return
     report.begin(recording)
     for frame in recording:
         report.add(frame)
@@ -82,20 +90,34 @@ def _decode(limits: DecodeLimits, report: "_Report") -> None:
     report.end(recording)
 
 
+def _open(source: "_Source", limits: DecodeLimits) -> Recording | None:
+    """Open the recording; None if it could not be for want of bytes that are not here."""
+    try:
+        return Recording(source, limits)
+    except (StemsetError, MemoryError):
+        if source.lacks is None:
+            raise
+        return None
+
+
 class _Source:
     """Standard input as a file object without a name.
 
     Attributes:
         failure: What went wrong when it was read.
+        lacks: The first position that was to be read and is not here. The file ends there for
+            whoever reads on; what that makes of it counts for nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, here: Sequence[Sequence[int]] | None) -> None:
         self.failure: InputUnreadable | None = None
+        self.lacks: int | None = None
+        self._here = here
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes."""
         try:
-            return os.read(sys.stdin.fileno(), size)
+            return os.read(sys.stdin.fileno(), size if self._here is None else self._readable(size))
         except OSError as error:
             self.failure = InputUnreadable(f"cannot be read: {error.strerror}")
             raise self.failure from error
@@ -110,6 +132,16 @@ class _Source:
     def tell(self) -> int:
         """Return the position."""
         return self.seek(0, os.SEEK_CUR)
+
+    def _readable(self, size: int) -> int:
+        """Return how much of what is to be read is here, and note if that is nothing."""
+        position = self.tell()
+        left = max(self.seek(0, os.SEEK_END) - self.seek(position, os.SEEK_SET), 0)
+        ends = (end for begin, end in self._here or () if begin <= position < end)
+        here = next(ends, position) - position
+        if self.lacks is None and here < min(size, left, WHOLE_BYTES):
+            self.lacks = position + here
+        return 0 if self.lacks is not None else min(size, here)
 
 
 class _Report:
@@ -158,6 +190,10 @@ class _Report:
             warnings=recording.warnings,
             cpu_s=round(time.process_time(), 3),
         )
+
+    def lack(self, position: int) -> None:
+        """Send where bytes are missing, instead of all."""
+        self._say(lacks=position)
 
     def fail(self, error: StemsetError) -> None:
         """Send what went wrong instead of what is missing."""

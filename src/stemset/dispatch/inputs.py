@@ -7,11 +7,18 @@ whichever machines they come from, and a recording that is there is not uploaded
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemset.errors import InputChanged, ObjectExists, ObjectNotFound
-from stemset.storage.keys import claim_key, hashed_filename, input_key, safe_filename
+from stemset.storage.keys import (
+    check_input_key,
+    claim_key,
+    hashed_filename,
+    input_key,
+    safe_filename,
+)
 from stemset.storage.store import OnBytes, Store
 
 
@@ -48,16 +55,34 @@ def claim_place(store: Store, profile: str, name: str, sha256: str, size_bytes: 
         ObjectExists: Another content has claimed even the name that is made from the hash.
         StorageError: The store does not answer.
     """
-    claim = json.dumps({"sha256": sha256, "bytes": size_bytes}).encode()
     for filename in _filenames(store, profile, name, sha256):
-        try:
-            store.create(claim_key(profile, filename), claim)
-        except ObjectExists:
-            # Taken since it was looked at, or claimed for this content by another program.
-            if _owner(store, profile, filename) != sha256:
-                continue
-        return _place(store, profile, filename, size_bytes)
+        with suppress(ObjectExists):
+            return take_place(store, input_key(profile, filename), sha256, size_bytes)
     raise ObjectExists(f"{name}: its names in the bucket belong to another recording.")
+
+
+def take_place(store: Store, key: str, sha256: str, size_bytes: int) -> Place:
+    """Take the name that ``find_place`` found.
+
+    Args:
+        store: The bucket.
+        key: Where the recording is to lie.
+        sha256: Hash of its bytes.
+        size_bytes: Its length.
+
+    Raises:
+        ObjectExists: Another content has claimed the name.
+        StorageError: The store does not answer.
+    """
+    _, profile, filename = check_input_key(key).split("/")
+    claim = json.dumps({"sha256": sha256, "bytes": size_bytes}).encode()
+    try:
+        store.create(claim_key(profile, filename), claim)
+    except ObjectExists:
+        # Taken since it was looked at, or claimed for this content by another program.
+        if _owner(store, profile, filename) != sha256:
+            raise
+    return _place(store, profile, filename, size_bytes)
 
 
 def upload(

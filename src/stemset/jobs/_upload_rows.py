@@ -77,6 +77,11 @@ class Upload:
     completed_at: datetime | None
 
 
+def wanted_of(upload: Upload) -> Wanted:
+    """What an upload was begun as, and is known of it since."""
+    return Wanted(**{name: getattr(upload, name) for name in Wanted.__slots__})
+
+
 def selected() -> list[Column[Any]]:
     return [tables.uploads.c[name] for name in Upload.__slots__]
 

@@ -147,6 +147,19 @@ async def expire_input(connection: AsyncConnection, sha256: str, grace: timedelt
     await events.append(connection, Kind.RECORDING, sha256)
 
 
+async def doom_place(connection: AsyncConnection, sha256: str, input_key: str) -> None:
+    """Have removed what an upload that came to nothing may have left of a recording.
+
+    What is a recording's by then, or another upload's, stays (``removal``).
+
+    Args:
+        connection: The transaction that removes the upload.
+        sha256: The recording.
+        input_key: Where it was to lie.
+    """
+    await _doom(connection, sha256, [input_key])
+
+
 async def _lock_jobs(connection: AsyncConnection, which: ColumnElement[bool]) -> None:
     """Lock all jobs that can change: open ones, and those that a new request would find."""
     can_change = or_(_jobs.ended_at.is_(None), _jobs.is_current)

@@ -2,9 +2,13 @@
 
 An upload belongs to who began it; to anybody else there is none. Its file name is what people see
 (``filenames.shown_name``), never part of a path or key.
+
+Where a file is about to lie in the store is noted before anything of it does: so what a crash
+leaves there is known, and is removed with its upload (``take_expired``, ``deletion.doom_place``).
+An upload in one piece has a row from that moment on only, which its owner does not see.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,6 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +38,7 @@ from stemset.jobs._upload_rows import (
     select_uploads,
     selected,
     upload_of,
+    wanted_of,
 )
 from stemset.jobs.filenames import shown_name
 
@@ -55,8 +61,10 @@ __all__ = [
     "receive",
     "remove",
     "set_multipart",
+    "set_place",
     "take_expired",
     "touch",
+    "wanted_of",
 ]
 
 MAX_OPEN = 100
@@ -159,14 +167,35 @@ async def forget_received(connection: AsyncConnection, upload_id: str) -> None:
     await _change_open(connection, upload_id, received=[])
 
 
+async def set_place(connection: AsyncConnection, wanted: Wanted) -> None:
+    """Note where the file of an open upload is to lie; one in one piece is begun by that.
+
+    Args:
+        connection: The transaction.
+        wanted: The upload, with the file's hash and key.
+    """
+    values = {name: getattr(wanted, name) for name in Wanted.__slots__}
+    new = postgresql.insert(tables.uploads).values(**values, state=UploadState.RECEIVING)
+    place = new.on_conflict_do_update(
+        index_elements=[_COLUMNS.id],
+        set_={
+            "input_key": wanted.input_key,
+            "sha256": wanted.sha256,
+            "touched_at": func.now(),
+        },
+        where=_COLUMNS.state == UploadState.RECEIVING,
+    )
+    await connection.execute(place)
+
+
 async def set_multipart(connection: AsyncConnection, upload_id: str, multipart_id: str) -> None:
     """Note the bucket's name of the upload in parts."""
     await _change_open(connection, upload_id, multipart_id=multipart_id)
 
 
-async def touch(connection: AsyncConnection, upload_id: str) -> None:
-    """Note that the client goes on with an open upload."""
-    await _change_open(connection, upload_id)
+async def touch(connection: AsyncConnection, upload_id: str) -> bool:
+    """Note that the client goes on with an upload; returns whether it is open."""
+    return await _change_open(connection, upload_id)
 
 
 async def complete(
@@ -183,9 +212,11 @@ async def complete(
     )
 
 
-async def remove(connection: AsyncConnection, upload_id: str) -> None:
-    """Remove an open upload; one that is not there is no error."""
-    await connection.execute(delete(tables.uploads).where(_open_one(upload_id)))
+async def remove(connection: AsyncConnection, upload_id: str) -> Upload | None:
+    """Remove an open upload, and return it; one that is not there is no error."""
+    rows = delete(tables.uploads).where(_open_one(upload_id)).returning(*selected())
+    row = (await connection.execute(rows)).one_or_none()
+    return None if row is None else upload_of(row)
 
 
 async def expired(connection: AsyncConnection, older_than: timedelta) -> Sequence[Upload]:
@@ -194,9 +225,18 @@ async def expired(connection: AsyncConnection, older_than: timedelta) -> Sequenc
     return [upload_of(row) for row in await connection.execute(query)]
 
 
-async def take_expired(connection: AsyncConnection, older_than: timedelta) -> Sequence[Upload]:
-    """Remove open uploads for which nothing came for so long, and return them."""
-    rows = delete(tables.uploads).where(_is_expired(older_than)).returning(*selected())
+async def take_expired(
+    connection: AsyncConnection, older_than: timedelta, only: Collection[str]
+) -> Sequence[Upload]:
+    """Remove open uploads for which nothing came for so long, and return them.
+
+    Args:
+        connection: The transaction.
+        older_than: How long nothing came.
+        only: Ids of those that may be removed.
+    """
+    which = and_(_is_expired(older_than), _COLUMNS.id.in_(only))
+    rows = delete(tables.uploads).where(which).returning(*selected())
     return [upload_of(row) for row in await connection.execute(rows)]
 
 
@@ -245,7 +285,9 @@ def _is_expired(older_than: timedelta) -> ColumnElement[bool]:
 
 
 def _is_open(owner: str) -> ColumnElement[bool]:
-    return and_(_COLUMNS.owner == owner, _COLUMNS.state == UploadState.RECEIVING)
+    """Whether an upload is one that its owner can go on with."""
+    goes_on = and_(_COLUMNS.state == UploadState.RECEIVING, _COLUMNS.method != Method.WHOLE)
+    return and_(_COLUMNS.owner == owner, goes_on)
 
 
 def _open_one(upload_id: str) -> ColumnElement[bool]:

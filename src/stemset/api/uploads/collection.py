@@ -11,11 +11,12 @@ from pathlib import Path
 from stemset.api.service import Service
 from stemset.api.uploads.desk import FOLDER
 from stemset.api.uploads.division import length_of
+from stemset.api.uploads.places import doom, is_of
 from stemset.api.uploads.spool import is_in_use
 from stemset.errors import ObjectNotFound
 from stemset.jobs import uploads
 from stemset.jobs.findings import Finding, Reason
-from stemset.jobs.uploads import Upload
+from stemset.jobs.uploads import Method, Upload
 from stemset.storage.presigned_upload import PresignedUploads
 
 _UNTOUCHED_S = 3600.0
@@ -50,7 +51,7 @@ async def find(service: Service, older_than: timedelta) -> Sequence[Finding]:
 
 
 async def collect(service: Service, older_than: timedelta) -> Sequence[Finding]:
-    """Remove what ``find`` gives.
+    """Remove what ``find`` gives. What lies in the store under an upload's name is doomed.
 
     Args:
         service: What the process has.
@@ -62,8 +63,14 @@ async def collect(service: Service, older_than: timedelta) -> Sequence[Finding]:
     Raises:
         DatabaseError, StorageError: What could not be removed now is so another time.
     """
+    async with service.database.reading() as connection:
+        found = await uploads.expired(connection, older_than)
+    its_own = {each.id: await is_of(service, each) for each in found}
     async with service.database.transaction() as connection:
-        expired = await uploads.take_expired(connection, older_than)
+        expired = await uploads.take_expired(connection, older_than, its_own)
+        for each in expired:
+            if its_own[each.id]:
+                await doom(connection, each)
         still_open = await uploads.all_open(connection)
     return await service.threads.run(_remove_all, service, older_than, expired, still_open)
 
@@ -93,7 +100,8 @@ def _all(
     folder = service.scratch / FOLDER
     for upload in expired:
         yield _expired(upload, folder, bucket)
-    yield from _files_of_none(folder, {each.id for each in (*expired, *still_open)})
+    with_spools = {each.id for each in still_open if each.method is not Method.WHOLE}
+    yield from _files_of_none(folder, {*with_spools, *(each.id for each in expired)})
     if bucket is not None:
         named = {each.multipart_id for each in (*expired, *still_open) if each.multipart_id}
         yield from _unknown(bucket, older_than, named)

@@ -9,9 +9,8 @@ from stemset.api.quotas import check_upload
 from stemset.api.uploads import direct, presigned
 from stemset.api.uploads.desk import Desk
 from stemset.api.uploads.division import count_of
-from stemset.api.uploads.keeping import check_size, known_again, proven, settle
+from stemset.api.uploads.keeping import check_size, known_again, proven
 from stemset.api.uploads.kept import note_kept
-from stemset.dispatch.inputs import claim_place
 from stemset.errors import UploadMismatch
 from stemset.jobs import recordings, uploads
 from stemset.jobs.caller import Caller
@@ -55,8 +54,6 @@ async def begin(desk: Desk, caller: Caller, announced: Announced) -> Upload:
     wanted = _wanted(desk, caller, announced)
     if known := await _known(desk, caller, wanted):
         return await _at_once(desk, wanted, known)
-    if wanted.method is Method.PRESIGNED:
-        wanted = replace(wanted, input_key=await _claimed(desk, wanted))
     async with desk.service.database.transaction() as connection:
         upload = await uploads.begin(connection, wanted)
         if upload.id == wanted.id:  # else room for it was found before
@@ -110,7 +107,7 @@ async def complete(
             ``presigned.complete``.
     """
     async with desk.alone_with(upload_id):
-        upload = await look_up(desk, caller, upload_id)
+        upload = await _touched(desk, caller, upload_id)
         if upload.state is UploadState.COMPLETE:
             if sha256 not in {None, upload.sha256}:
                 raise UploadMismatch(f"The upload has the SHA-256 {upload.sha256}, not {sha256}.")
@@ -130,6 +127,14 @@ async def abort(desk: Desk, caller: Caller, upload_id: str) -> None:
         upload = await _open_one(desk, caller, upload_id)
         way = presigned if upload.method is Method.PRESIGNED else direct
         await way.remove(desk, upload)
+
+
+async def _touched(desk: Desk, caller: Caller, upload_id: str) -> Upload:
+    """One of the caller's uploads, which nobody takes for abandoned while it ends."""
+    upload = await look_up(desk, caller, upload_id)
+    async with desk.service.database.transaction() as connection:
+        is_open = await uploads.touch(connection, upload.id)
+    return upload if is_open else await look_up(desk, caller, upload_id)
 
 
 async def _open_one(desk: Desk, caller: Caller, upload_id: str) -> Upload:
@@ -170,21 +175,6 @@ async def _at_once(desk: Desk, wanted: Wanted, known: Recording) -> Upload:
         await recordings.note(connection, found)
     note_kept(upload)
     return await seen(desk, upload)
-
-
-async def _claimed(desk: Desk, wanted: Wanted) -> str:
-    """The key that is kept for a file of this name and hash."""
-    service = desk.service
-    await settle(desk, str(wanted.sha256))
-    place = await service.threads.run(
-        claim_place,
-        service.store,
-        wanted.profile,
-        wanted.filename,
-        str(wanted.sha256),
-        wanted.size_bytes,
-    )
-    return place.key
 
 
 def _profile_of(recording: Recording) -> str:

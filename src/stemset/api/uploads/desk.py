@@ -19,6 +19,7 @@ FOLDER = "uploads"
 """Where spools lie, below the scratch folder."""
 
 _PROBES = 2
+_LOOKS = 2
 _MOVES = 3
 
 
@@ -29,6 +30,7 @@ class Desk:
         service: What the process has.
         pace: The least that a client must send.
         probing: Held by whoever has a decoder process running.
+        looking: Held by whoever looks at a recording in the bucket.
         moving: Held by whoever hashes a whole file or moves it into the store, so that some of the
             service's threads stay free for those who receive.
     """
@@ -38,6 +40,7 @@ class Desk:
         self.service = service
         self.pace = pace or Pace()
         self.probing = asyncio.Semaphore(_PROBES)
+        self.looking = asyncio.Semaphore(_LOOKS)
         self.moving = asyncio.Semaphore(_MOVES)
         self._receiving = 0
         self._locks: dict[str, _Lock] = {}

@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from stemset.api.uploads.body import exactly
 from stemset.api.uploads.desk import Desk
 from stemset.api.uploads.division import MAX_PARTS, check_all_there, length_of, offset_of
-from stemset.api.uploads.keeping import Arrived, keep
+from stemset.api.uploads.keeping import keep
+from stemset.api.uploads.places import give_up
 from stemset.api.uploads.spool import check_space, copy_into, fill, hash_of, make, spooling
 from stemset.errors import InputError, NoSpace, UploadMismatch
 from stemset.jobs import uploads
 from stemset.jobs.caller import Caller
-from stemset.jobs.uploads import Method, Upload
+from stemset.jobs.uploads import Method, Upload, wanted_of
 
 PART_BYTES = 8 << 20
 """A part that breaks off is sent again whole: at 1 Mbit/s this one takes a minute."""
@@ -99,13 +100,12 @@ async def complete(desk: Desk, upload: Upload, sha256: str | None) -> None:
     if any(said and said != found for said in (sha256, upload.sha256)):
         await remove(desk, upload)
         raise UploadMismatch(f"What came has the SHA-256 {found}, not the one that was announced.")
-    file = Arrived(path, found, upload.size_bytes, upload.filename, upload.profile, upload.owner)
 
     async def note(connection: AsyncConnection, input_key: str) -> None:
         await uploads.complete(connection, upload.id, sha256=found, input_key=input_key)
 
     try:
-        await keep(desk, file, note)
+        await keep(desk, path, replace(wanted_of(upload), sha256=found), note)
     except InputError:
         await remove(desk, upload)
         raise
@@ -114,8 +114,7 @@ async def complete(desk: Desk, upload: Upload, sha256: str | None) -> None:
 
 async def remove(desk: Desk, upload: Upload) -> None:
     """Remove an open upload and what came of it."""
-    async with desk.service.database.transaction() as connection:
-        await uploads.remove(connection, upload.id)
+    await give_up(desk, upload)
     path_of(desk, upload).unlink(missing_ok=True)
 
 

@@ -1,43 +1,19 @@
 """A file all of whose bytes are here becomes a recording: looked at, stored, and noted."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.api.uploads.desk import Desk
-from stemset.audio.decode import DecodeLimits, probe
-from stemset.audio.formats import RecordingFormat
-from stemset.dispatch.inputs import claim_place
-from stemset.errors import InputEmpty, InputError, ObjectNotFound, UploadTooLarge
-from stemset.jobs import recordings, removal
+from stemset.api.uploads.looking import look_at
+from stemset.api.uploads.places import settle, take_name
+from stemset.errors import InputEmpty, ObjectNotFound, UploadTooLarge
+from stemset.jobs import recordings
 from stemset.jobs.recordings import Found, Recording
+from stemset.jobs.uploads import Wanted
 from stemset.storage.placing import place
-
-PROBE_CPU_S = 20
-"""A header takes 0.12 CPU-seconds with the start of its process; a hostile one takes no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A file that is here.
-
-    Attributes:
-        path: Where it lies; synchronised.
-        sha256: Hash of its bytes.
-        bytes: Its length.
-        filename: Its name, as people see it.
-        profile: The profile that it is for.
-        owner: Who sent it.
-    """
-
-    path: Path
-    sha256: str
-    bytes: int
-    filename: str
-    profile: str
-    owner: str
+from stemset.telemetry import crash_point
 
 
 def check_size(desk: Desk, size_bytes: int) -> None:
@@ -50,34 +26,32 @@ def check_size(desk: Desk, size_bytes: int) -> None:
 
 
 async def keep(
-    desk: Desk, file: Arrived, note_upload: Callable[[AsyncConnection, str], Awaitable[object]]
+    desk: Desk,
+    path: Path,
+    wanted: Wanted,
+    note_upload: Callable[[AsyncConnection, str], Awaitable[object]],
 ) -> None:
     """Make a file a recording. It is in the store, durable, before the ledger speaks of it.
 
     Args:
         desk: What uploads share.
-        file: The file.
+        path: The file; synchronised.
+        wanted: Its upload, with its hash.
         note_upload: Called in the transaction that notes the recording, with its key.
 
     Raises:
         InputError: It is none that Stemset could work on; nothing of it is kept.
         StorageError, DatabaseError, NoSpace: It could not be kept now.
     """
-    await settle(desk, file.sha256)
-    found = await _standing(desk, file) or await _stored(desk, file)
+    await settle(desk, str(wanted.sha256))
+    found = await _standing(desk, wanted) or await _stored(desk, path, wanted)
     async with desk.service.database.transaction() as connection:
         await note_upload(connection, str(found.input_key))
         await recordings.note(connection, found)
     if await _was_removed(desk, found):
-        found = await _stored(desk, file)
+        found = await _stored(desk, path, wanted)
         async with desk.service.database.transaction() as connection:
             await recordings.note(connection, found)
-
-
-async def settle(desk: Desk, sha256: str) -> None:
-    """Let a deletion of the recording that is under way end, so that it takes nothing new away."""
-    service = desk.service
-    await removal.settle(service.database, service.store, service.threads, sha256)
 
 
 async def proven(desk: Desk, sha256: str, size_bytes: int) -> Recording | None:
@@ -121,53 +95,40 @@ async def _was_removed(desk: Desk, found: Found) -> bool:
     return now is not None and now.deleted_at is None  # else it was deleted after it was noted
 
 
-async def _standing(desk: Desk, file: Arrived) -> Found | None:
-    known = await proven(desk, file.sha256, file.bytes)
+async def _standing(desk: Desk, wanted: Wanted) -> Found | None:
+    known = await proven(desk, str(wanted.sha256), wanted.size_bytes)
     if known is None or known.duration_s is None:
         return None
     if known.duration_s > desk.service.settings.max_duration_s:
         return None  # the limit was lowered since: looked at again, it is refused in due form
-    return known_again(known, filename=file.filename, owner=file.owner)
+    return known_again(known, filename=wanted.filename, owner=wanted.owner)
 
 
-async def _stored(desk: Desk, file: Arrived) -> Found:
-    recording = await _probed(desk, file)
+async def _stored(desk: Desk, path: Path, wanted: Wanted) -> Found:
+    recording = await look_at(desk, path, wanted.filename)
     return Found(
-        sha256=file.sha256,
-        filename=file.filename,
-        bytes=file.bytes,
+        sha256=str(wanted.sha256),
+        filename=wanted.filename,
+        bytes=wanted.size_bytes,
         duration_s=recording.duration_s,
         rate_hz=recording.rate_hz,
         channels=len(recording.channels),
-        input_key=await _store(desk, file),
+        input_key=await _store(desk, path, wanted),
         is_proven=True,
-        owner=file.owner,
+        owner=wanted.owner,
     )
 
 
-async def _probed(desk: Desk, file: Arrived) -> RecordingFormat:
-    """What the file is made of; its errors speak of the name that the client knows."""
-    limits = DecodeLimits(
-        max_duration_s=desk.service.settings.max_duration_s, probe_cpu_s=PROBE_CPU_S
-    )
-    try:
-        async with desk.probing:
-            return await desk.service.threads.run(probe, file.path, limits)
-    except InputError as error:
-        raise type(error)(str(error).replace(str(file.path), file.filename)) from error
-
-
-async def _store(desk: Desk, file: Arrived) -> str:
+async def _store(desk: Desk, path: Path, wanted: Wanted) -> str:
     """Put the file into the store; returns its key."""
     service = desk.service
     async with desk.moving:
-        lies = await service.threads.run(
-            claim_place, service.store, file.profile, file.filename, file.sha256, file.bytes
-        )
+        key = await take_name(desk, wanted)
         await service.threads.move(
             lambda on_bytes: place(
-                service.store, service.store_settings, file.path, lies.key, on_bytes=on_bytes
+                service.store, service.store_settings, path, key, on_bytes=on_bytes
             ),
             lambda _: None,
         )
-    return lies.key
+    crash_point("upload:stored")
+    return key

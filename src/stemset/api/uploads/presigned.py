@@ -1,8 +1,9 @@
 """Parts that a client puts into the bucket itself, with links that are made here.
 
-The bucket knows best which parts it has, so it is asked. Nobody of ours sees the bytes: whether
-they have the hash that the client announced is looked at before work with them starts, and the
-recording counts as unproven until then.
+The bucket knows best which parts it has, so it is asked. Of the bytes, nobody of ours sees more
+than tells whether they are a recording (``looking``): whether they have the hash that the client
+announced is looked at before work with them starts, and the recording counts as unproven until
+then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,12 @@ from dataclasses import replace
 from stemset.api.uploads.desk import Desk
 from stemset.api.uploads.division import check_all_there, count_of, length_of
 from stemset.api.uploads.keeping import known_again, proven, size_in_store
-from stemset.errors import ObjectNotFound, UploadMismatch
+from stemset.api.uploads.looking import look_into_bucket
+from stemset.api.uploads.places import give_up, settle, take_name
+from stemset.errors import InputError, ObjectNotFound, UploadMismatch
 from stemset.jobs import recordings, uploads
 from stemset.jobs.recordings import Found
-from stemset.jobs.uploads import Method, Upload
+from stemset.jobs.uploads import Method, Upload, wanted_of
 from stemset.storage import presigned_upload
 from stemset.storage.presigned_upload import Part
 
@@ -27,13 +30,19 @@ def part_length(size_bytes: int) -> int:
 
 
 async def open_for(desk: Desk, upload: Upload) -> Upload:
-    """Begin the upload in the bucket, if that was not done. Call it alone with the upload."""
+    """Begin the upload in the bucket, if that was not done. Call it alone with the upload.
+
+    Raises:
+        ObjectExists: Another content has claimed even the name that is made from the hash.
+    """
     if upload.multipart_id is not None:
         return upload
-    multipart_id = await desk.service.threads.run(desk.presigned.begin, _key(upload))
+    await settle(desk, str(upload.sha256))
+    key = await take_name(desk, wanted_of(upload))
+    multipart_id = await desk.service.threads.run(desk.presigned.begin, key)
     async with desk.service.database.transaction() as connection:
         await uploads.set_multipart(connection, upload.id, multipart_id)
-    return replace(upload, multipart_id=multipart_id)
+    return replace(upload, input_key=key, multipart_id=multipart_id)
 
 
 async def received(desk: Desk, upload: Upload) -> tuple[int, ...]:
@@ -75,6 +84,8 @@ async def complete(
     Raises:
         UploadIncomplete: Parts are missing, or do not have their length.
         UploadMismatch: The hash, the length or an ETag is another one.
+        InputError: It is no recording, as far as a look can tell; it is removed.
+        StorageError, NoSpace: It cannot be looked at now.
     """
     if sha256 not in {None, upload.sha256}:
         await remove(desk, upload)
@@ -87,10 +98,9 @@ async def complete(
         await recordings.note(connection, found)
 
 
-async def remove(desk: Desk, upload: Upload) -> None:
-    """Remove an open upload and what came of it."""
-    async with desk.service.database.transaction() as connection:
-        await uploads.remove(connection, upload.id)
+async def remove(desk: Desk, upload: Upload, *, has_written: bool = False) -> None:
+    """Remove an open upload and what came of it; see ``places.give_up``."""
+    await give_up(desk, upload, has_written=has_written)
     await drop(desk, upload)
 
 
@@ -115,8 +125,13 @@ async def _made(desk: Desk, upload: Upload, etags: Mapping[int, str] | None) -> 
     await _complete_in_bucket(desk, upload, etags)
     size = await size_in_store(desk, key)
     if size != upload.size_bytes:
-        await remove(desk, upload)
+        await remove(desk, upload, has_written=True)
         raise UploadMismatch(f"The file has {size or 0:,} bytes, not {upload.size_bytes:,}.")
+    try:
+        await look_into_bucket(desk, upload)
+    except InputError:
+        await remove(desk, upload, has_written=True)
+        raise
     return Found(
         sha256=str(upload.sha256),
         filename=upload.filename,

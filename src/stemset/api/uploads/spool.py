@@ -7,7 +7,7 @@ may lie on the same disk, and whoever is to remove something must still be able 
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -139,6 +139,26 @@ def copy_into(part: Path, path: Path, offset: int) -> None:
         shutil.copyfileobj(source, target, _COPY_BYTES)
         target.flush()
         os.fsync(target.fileno())
+
+
+def write_at(path: Path, offset: int, blocks: Iterable[bytes], length: int) -> None:
+    """Write blocks into a file, from a position on; blocks.
+
+    Args:
+        path: The file.
+        offset: The position.
+        blocks: What is written.
+        length: How much it is.
+
+    Raises:
+        NoSpace: The disk is full.
+        OutputUnwritable: It cannot be written.
+    """
+    check_space(path.parent, length)
+    with writing(_SHOWN), path.open("r+b") as file:
+        file.seek(offset)
+        for block in blocks:
+            file.write(block)
 
 
 def hash_of(path: Path) -> str:

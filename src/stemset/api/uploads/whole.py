@@ -2,6 +2,9 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,10 +13,11 @@ from stemset.api.quotas import check_upload
 from stemset.api.uploads.body import announced_length, blocks
 from stemset.api.uploads.desk import Desk
 from stemset.api.uploads.form import PROFILE, Form
-from stemset.api.uploads.keeping import Arrived, check_size, keep, proven
+from stemset.api.uploads.keeping import check_size, keep, proven
 from stemset.api.uploads.kept import note_kept
+from stemset.api.uploads.places import give_up
 from stemset.api.uploads.spool import check_space, fill, spooling
-from stemset.errors import UploadTooLarge
+from stemset.errors import StemsetError, UploadTooLarge
 from stemset.jobs import uploads
 from stemset.jobs.caller import Caller
 from stemset.jobs.filenames import shown_name
@@ -43,31 +47,42 @@ async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
             if await proven(desk, spool.sha256, spool.bytes) is None:
                 await _check_quota(desk, profile, spool.bytes)
             await desk.service.threads.run(spool.sync)
-            file = Arrived(
-                spool.path, spool.sha256, spool.bytes, filename, profile, owner=caller.id
+            wanted = Wanted(
+                id=upload_id,
+                owner=caller.id,
+                filename=filename,
+                profile=profile,
+                method=Method.WHOLE,
+                size_bytes=spool.bytes,
+                sha256=spool.sha256,
             )
-            return await _kept(desk, upload_id, file)
+            return await _kept(desk, spool.path, wanted)
 
 
-async def _kept(desk: Desk, upload_id: str, file: Arrived) -> Upload:
+async def _kept(desk: Desk, path: Path, wanted: Wanted) -> Upload:
     noted: list[Upload] = []
 
     async def note(connection: AsyncConnection, input_key: str) -> None:
-        wanted = Wanted(
-            id=upload_id,
-            owner=file.owner,
-            filename=file.filename,
-            profile=file.profile,
-            method=Method.WHOLE,
-            size_bytes=file.bytes,
-            sha256=file.sha256,
-            input_key=input_key,
-        )
-        noted.append(await uploads.add_complete(connection, wanted))
+        known = {"sha256": str(wanted.sha256), "input_key": input_key}
+        if not await uploads.complete(connection, wanted.id, **known):
+            await uploads.add_complete(connection, replace(wanted, input_key=input_key))
+        noted.append(await uploads.get(connection, wanted.owner, wanted.id))
 
-    await keep(desk, file, note)
+    try:
+        await keep(desk, path, wanted, note)
+    except StemsetError:
+        with suppress(StemsetError):  # else it is removed when it is old
+            await _forget(desk, wanted)
+        raise
     note_kept(noted[-1])
     return noted[-1]
+
+
+async def _forget(desk: Desk, wanted: Wanted) -> None:
+    """Leave nothing of an upload that could not be kept."""
+    async with desk.service.database.reading() as connection:
+        begun = await uploads.get_open(connection, wanted.owner, wanted.id)
+    await give_up(desk, begun)
 
 
 async def _file_in(
