@@ -89,6 +89,8 @@ FOLLOWING: Mapping[tuple[str, int], Mapping[str, Mapping[str, str]]] = {
     },
     ("abort_upload", 204): {"get_upload": _OF_UPLOAD},
 }
+MAKES = ("upload", "begin_upload", "process", "process_recording", "retry_job", "create_export")
+"""Calls after which what they lead to is there until it is deleted."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,14 @@ class Answered:
         status: The answer's.
         path: Parameters in the call's path.
         body: The answer, if it is a JSON object.
+        deletions: How many deletions had gone well by then.
     """
 
     call: str
     status: int
     path: Mapping[str, Any]
     body: Mapping[str, Any]
+    deletions: int
 
     def ways(self) -> list[tuple[str, dict[str, str]]]:
         """Calls that can follow, each with its ids; those whose ids are not there yet cannot."""

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
-import fuzz_checks  # noqa: F401 - registers checks of ours
 import httpx
 import numpy as np
 import schemathesis
-from call_order import BEGINNINGS, FOLLOWING, Answered
+from call_order import BEGINNINGS, FOLLOWING, MAKES, Answered
+from fuzz_checks import ACCEPTED_STATUSES  # which registers checks of ours, too
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
@@ -37,8 +37,7 @@ _OPEN = {
     "get_export": ("queued", "running"),
 }
 load_all_checks()
-# One of the tool's is replaced by ours; and on loopback nobody needs a token.
-_EXCLUDED: Any = CHECKS.get_by_names(["positive_data_acceptance", "ignored_auth"])
+_EXCLUDED: Any = CHECKS.get_by_names(["ignored_auth"])  # on loopback nobody needs a token
 
 
 class Calls:
@@ -48,7 +47,10 @@ class Calls:
         """Read the document and make the cases up; the seed makes the same ones."""
         self._url = url
         config = schemathesis.Config.from_dict(
-            {"generation": {"allow-x00": False, "with-security-parameters": False}}
+            {
+                "generation": {"allow-x00": False, "with-security-parameters": False},
+                "checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED_STATUSES}},
+            }
         )
         self._schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json", config=config)
         named = {*BEGINNINGS, *FOLLOWING, *(call for each in FOLLOWING.values() for call in each)}
@@ -57,18 +59,18 @@ class Calls:
         self.answered: Counter[tuple[str, int]] = Counter()
         self._well: Counter[str] = Counter()
         self._gone: set[str] = set()
+        self._deletions = 0
         self._numbers = itertools.cycle(range(3))
 
     def go(self, random: Random, way: Sequence[str]) -> None:
         """Go a way, each call from the latest answer that leads there; every one goes well."""
         answers: list[Answered] = []
         for call in way:
-            ids = next(
-                (dict(each.ways())[call] for each in answers if call in dict(each.ways())), {}
-            )
+            led = next((each for each in answers if call in dict(each.ways())), None)
+            ids = dict(led.ways())[call] if led else {}
             tried: list[Answered] = []
             for case in random.sample(self._cases[call], len(self._cases[call])):
-                tried.append(self._take(case, call, ids))
+                tried.append(self._take(case, call, ids, led))
                 if tried[-1].status < httpx.codes.BAD_REQUEST:
                     break
             assert tried[-1].status < httpx.codes.BAD_REQUEST, (call, tried)
@@ -78,11 +80,13 @@ class Calls:
         """Go so many steps, wherever answers lead; raises what is not as described."""
         answers: list[Answered] = []
         for _ in range(steps):
-            call, ids = self._next(random, answers)
-            answers.append(self._take(random.choice(self._cases[call]), call, ids))
+            call, ids, led = self._next(random, answers)
+            answers.append(self._take(random.choice(self._cases[call]), call, ids, led))
 
-    def _take(self, case: Case, call: str, ids: Mapping[str, str]) -> Answered:
-        """Call, and hold the answer against the document."""
+    def _take(
+        self, case: Case, call: str, ids: Mapping[str, str], led: Answered | None
+    ) -> Answered:
+        """Call, and hold the answer against the document, and against what was answered before."""
         more = _filled(case, call, ids, self._numbers)
         if call in _OPEN:
             self._wait(case, _OPEN[call])
@@ -90,23 +94,38 @@ class Calls:
         case.validate_response(response, excluded_checks=_EXCLUDED, transport_kwargs=more)
         self.answered[call, response.status_code] += 1
         self._well[call] += response.status_code < httpx.codes.BAD_REQUEST
-        place = case.formatted_path
-        is_there = case.method == "GET" and response.status_code < httpx.codes.BAD_REQUEST
-        assert not (is_there and place in self._gone), place
-        if case.method in {"POST", "PUT"}:
-            self._gone.clear()  # the same can be made again, under the same id
-        elif case.method == "DELETE" and response.status_code == httpx.codes.NO_CONTENT:
-            self._gone.add(place)
-        return Answered(call, response.status_code, dict(case.path_parameters), _json(response))
+        self._hold(case, response.status_code, led if ids else None)
+        path = dict(case.path_parameters)
+        return Answered(call, response.status_code, path, _json(response), self._deletions)
 
-    def _next(self, random: Random, answers: Sequence[Answered]) -> tuple[str, Mapping[str, str]]:
+    def _hold(self, case: Case, status: int, led: Answered | None) -> None:
+        """Hold an answer against earlier ones, as the tool's checks do in its own state machine.
+
+        What was deleted is not read, nor anything below it; what a call has led to is there, unless
+        something was deleted since.
+        """
+        place, went_well = case.formatted_path, status < httpx.codes.BAD_REQUEST
+        if case.method == "GET" and went_well:
+            assert not [gone for gone in self._gone if f"{place}/".startswith(f"{gone}/")], place
+        if status == httpx.codes.NOT_FOUND and led and led.call in MAKES:
+            assert led.deletions < self._deletions, f"{led.call} led to {place}, which is not there"
+        if case.method in {"POST", "PUT"}:  # a recording's id is its hash: the same can come again
+            self._gone = {gone for gone in self._gone if "/recordings/" not in gone}
+        elif case.method == "DELETE" and went_well:
+            self._gone.add(place)
+            self._deletions += 1
+
+    def _next(
+        self, random: Random, answers: Sequence[Answered]
+    ) -> tuple[str, Mapping[str, str], Answered | None]:
         """The next call: one that follows from the last answer, or an earlier one, or anew."""
-        ways: list[tuple[str, Mapping[str, str]]] = [*(answers[-1].ways() if answers else ())]
+        ways: list[tuple[str, Mapping[str, str], Answered | None]]
+        ways = [(*way, each) for each in answers[-1:] for way in each.ways()]
         if not ways or random.random() > GOES_ON:
-            ways = [way for each in answers for way in each.ways()]
-            ways += [(each, {}) for each in BEGINNINGS]
+            ways = [(*way, each) for each in answers for way in each.ways()]
+            ways += [(each, {}, None) for each in BEGINNINGS]
         # What went well least often is the likeliest.
-        weights = [1 / (1 + self._well[call]) for call, _ in ways]
+        weights = [1 / (1 + self._well[call]) for call, *_ in ways]
         return random.choices(ways, weights)[0]
 
     def _made_up(self, name: str) -> list[Case]:

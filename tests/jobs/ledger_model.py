@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from stemset.errors import (
@@ -18,7 +19,7 @@ from stemset.jobs.job import State
 
 Refused = type[StemsetError]
 
-_FOR_GOOD = {"input_changed", "storage_unavailable"}
+_STORE_WAITED_FOR = timedelta(hours=12)
 
 
 class Place(NamedTuple):
@@ -37,6 +38,7 @@ class Promised:
     state: State = State.QUEUED
     is_current: bool = True
     retried_as: str | None = None
+    input_changed: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -45,8 +47,13 @@ class Promised:
 
 @dataclass
 class LedgerModel:
-    """Jobs, and what they need."""
+    """Jobs, and what they need.
 
+    Attributes:
+        clocks_off: How much longer than the ledger a process may think that it has waited.
+    """
+
+    clocks_off: timedelta
     jobs: dict[str, Promised] = field(default_factory=dict[str, Promised])
     recordings: set[int] = field(default_factory=set[int])
     names: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
@@ -108,7 +115,7 @@ class LedgerModel:
         """See that a job that was open has gone on as it may.
 
         Args:
-            row: The job's row.
+            row: The job's row, and its ``age``.
             outcomes: How many of its attempts ended how.
             whole: Folders of attempts at its place whose stems are as they must be.
         """
@@ -120,7 +127,9 @@ class LedgerModel:
             failed, interrupted = outcomes.get("failed", 0), outcomes.get("interrupted", 0)
             spent = failed >= LIMITS.failed or interrupted >= LIMITS.interrupted
             spent = spent or outcomes.get("passed_over", 0) >= LIMITS.passed_over
-            assert spent or row["error"]["code"] in _FOR_GOOD, f"failed too early: {row['error']}"
+            is_old = row["age"] >= _STORE_WAITED_FOR - self.clocks_off
+            for_good = {"input_changed": job.input_changed, "storage_unavailable": is_old}
+            assert spent or for_good.get(row["error"]["code"]), f"failed early: {row['error']}"
         elif job.is_open:
             assert not state.has_ended, f"{state}, and nobody asked for it"
         else:

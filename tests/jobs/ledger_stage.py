@@ -8,8 +8,9 @@ was written further into the past.
 
 import asyncio
 import os
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ from stemset.errors import (
 )
 from stemset.jobs import tables
 from stemset.jobs.database import Database
+from stemset.jobs.events import Kind
 from stemset.jobs.job import Queue
 from stemset.jobs.queue import QueueAtWork
 from stemset.jobs.recovery import Recovery, recover_alone
@@ -55,6 +57,9 @@ from stemset.storage.store import Store, open_store
 Key = tuple[str, int]
 """A job's id and an attempt's number."""
 
+RECORDINGS = (found(1), found(2))
+"""All that there are."""
+
 CRASH_POINTS = (
     "api:accepted",
     "api:dispatching",
@@ -67,6 +72,7 @@ CRASH_POINTS = (
     "queue:ending",
 )
 _CRASHING = ("jobs.ledger", "jobs.task", "jobs.settlement", "jobs.hints", "jobs.removal")
+_OF_PROCESSES = ("stemset.jobs.", "stemset.dispatch.")
 _QUIET_WITHIN_S = 120.0
 _SILENT = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
 _QUEUE_MOMENTS = (
@@ -104,15 +110,21 @@ class Killed(BaseException):
 
 
 class ShakyStore:
-    """A store that can go away."""
+    """A store that can go away, at once or in the middle of what somebody does.
+
+    Attributes:
+        answers: How many calls it answers before it goes away; None for all.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.is_away = False
+        self.answers: int | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if self.is_away:
-            raise StorageUnavailable("The store is away.")
+        if self.answers is not None:
+            if self.answers == 0:
+                raise StorageUnavailable("The store is away.")
+            self.answers -= 1
         return getattr(self._store, name)
 
 
@@ -121,7 +133,8 @@ class Worker:
 
     Attributes:
         working: Attempts that it is at.
-        frozen: Attempts that it was thought dead over, and can still write to.
+        frozen: Attempts that it was thought dead over, and can still write to; whoever was frozen
+            with it hears of their ends.
         is_away: Whether it takes no order.
         whole: Attempts whose stems it has left as they must be.
     """
@@ -160,15 +173,14 @@ class Worker:
 
     def ends(self, key: Key, deed: Deed) -> None:
         """Come to the end of an attempt that it is at, or was thought dead over."""
-        was_frozen = key in self.frozen
-        order = self.frozen.pop(key) if was_frozen else self.working.pop(key)
+        order = self.frozen.pop(key) if key in self.frozen else self.working.pop(key)
         try:
             self._leave(order, deed)
         except StorageUnavailable as error:
             last = _report(order, Status.ERROR, Failure.of(error))
         else:
             last = _last(order, deed)
-        if not was_frozen and deed is not Deed.UNHEARD:
+        if deed is not Deed.UNHEARD:
             self._tell(key, last)
 
     def is_thought_dead(self, *, comes_back: bool) -> None:
@@ -181,6 +193,10 @@ class Worker:
         for key in list(self._streams):
             self._tell(key, None)
 
+    def freezes(self, key: Key) -> None:
+        """Freeze over one attempt together with whoever follows it; others begin it in vain."""
+        self.frozen[key] = self.working.pop(key)
+
     def _tell(self, key: Key, last: Report | None) -> None:
         for each in self._streams.pop(key, ()):
             if not each.done():
@@ -190,7 +206,7 @@ class Worker:
         if deed not in {*VALID, Deed.HALF, Deed.REPLACED}:
             return
         folder = parse_attempt_folder(order.output.prefix)
-        recording = found(1, sha256=order.input.sha256)
+        (recording,) = [each for each in RECORDINGS if each.sha256 == order.input.sha256]
         manifest = manifest_of(recording, job_id=order.job_id, fingerprint=order.fingerprint)
         files = {f"{name}.wav": data for name, data in STEMS.items()}
         files |= {f"{name}.png": b"picture" for name in STEMS}
@@ -198,13 +214,13 @@ class Worker:
         for name, data in files.items():
             self._scratch.write_bytes(data)
             etags[name] = self._store.upload(self._scratch, folder.key(name)) or ""
-        made = Manifest(order.job_id, order.attempt, manifest.metadata, etags)
-        self._store.create(folder.key(MANIFEST), made.to_bytes())
         if deed is Deed.HALF:
             self._store.delete([folder.key("bass.wav")])
         elif deed is Deed.REPLACED:
             self._store.write(folder.key("bass.wav"), bytes(len(files["bass.wav"])))
-        else:
+        made = Manifest(order.job_id, order.attempt, manifest.metadata, etags)
+        self._store.create(folder.key(MANIFEST), made.to_bytes())
+        if deed in VALID:
             self.whole[order.job_id, order.attempt] = order
 
 
@@ -334,12 +350,29 @@ class Stage:
                         await self._ends(place, process, running)
             await _until(lambda: not self.database.connections_used)  # progress that is told
 
-    async def settles_after_hearing(self) -> None:
-        """Let every process that follows a job look whether it is open."""
-        await asyncio.sleep(0.005)
+    async def hears(self, job_ids: Collection[str], ended: Collection[str]) -> set[Key]:
+        """Let every process look at jobs that have changed.
+
+        Args:
+            job_ids: The jobs.
+            ended: Those of them that have ended, which are let go.
+
+        Returns:
+            The attempts that are let go by now.
+        """
+        following = [
+            (process, process.running, process.runner.at)
+            for process in self.processes.values()
+            if process.running and process.runner.at and process.runner.at[0] in ended
+        ]
+        for process in self.processes.values():
+            for each in job_ids:
+                process.task.hear(Kind.JOB, each)
+        async with asyncio.timeout(_QUIET_WITHIN_S):
+            for process, running, at in following:
+                await _until(lambda p=process, r=running, at=at: r.done() or p.runner.at != at)
         await self.settles()
-        await asyncio.sleep(0.005)  # whoever finds that it is not, lets go of the worker
-        await self.settles()
+        return {at for _, _, at in following}
 
     async def is_silent(self, place: int | None) -> None:
         """Let the leases of the dead expire, and that of one that is frozen for a while."""
@@ -353,6 +386,17 @@ class Stage:
         process = self.processes[place]
         queue = cast("QueueAtWork", _Registered([process.worker_id]))
         await Recovery(self.database, queue, process.task).look()
+
+    async def is_overtaken(self, key: Key) -> None:
+        """Freeze what follows an attempt, and what computes it, until another has its entry."""
+        following = [place for place, each in self.processes.items() if each.runner.at == key]
+        place = following[0] if following else 1
+        other = 1 - place
+        self.worker.freezes(key)
+        await self.starts(other)
+        await self.is_silent(place)
+        await self.looks(other)
+        await self.takes(other)
 
     async def loses_power(self) -> None:
         """Kill every process at once, and start one that is alone."""
@@ -443,7 +487,9 @@ def stage(database: Database, folder: Path, app: App) -> Iterator[Stage]:
     with ExitStack() as patches:
         for module in (*_CRASHING, "dispatch.attempt"):
             patches.enter_context(patch(f"stemset.{module}.crash_point", made.may_crash))
-        patches.enter_context(patch("stemset.jobs.task.datetime", Clock))
+        for name, module in list(sys.modules.items()):
+            if name.startswith(_OF_PROCESSES) and hasattr(module, "datetime"):
+                patches.enter_context(patch.object(module, "datetime", Clock))
         patches.enter_context(patch("stemset.jobs.recovery._STEADY_S", 0.0))
         yield made
 
