@@ -30,6 +30,7 @@ WITHIN_S = 20.0
 AT_MOST = 20
 GET = b"GET /%s HTTP/1.1\r\nhost: a\r\n\r\n"
 LARGE = 64 << 20
+SOME = 16 << 20
 
 Loop = Literal["asyncio", "uvloop"]
 Connect = Callable[..., socket.socket]
@@ -70,13 +71,22 @@ class Server:
 
         return StreamingResponse(pieces())
 
+    async def slow(self, _request: Request) -> Response:
+        async def pieces():
+            for _ in range(SOME >> 16):
+                yield bytes(1 << 16)
+            await asyncio.to_thread(self.may_end.wait, 2 * WITHIN_S)  # no wait for it ends in it
+            yield b"at last"
+
+        return StreamingResponse(pieces())
+
 
 @contextmanager
 def serving(loop: Loop, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     connections = Connections(AT_MOST)
     with listen_on("127.0.0.1", 0) as listener:
         made = Server(listener.getsockname()[1], connections)
-        paths = {"/plain": made.plain, "/held": made.held, "/large": made.large}
+        paths = {"/plain": made.plain, "/held": made.held, "/large": made.large, "/slow": made.slow}
         config = uvicorn.Config(
             Starlette(routes=[Route(path, answer) for path, answer in paths.items()]),
             loop=loop,
@@ -221,6 +231,25 @@ def test_connection_whose_client_goes_on_taking_is_answered_whole(
         piece = reading.recv(1 << 20)
         assert piece
         came += len(piece)
+
+
+def test_connection_whose_client_has_taken_all_there_is_does_not_make_room(
+    server: Server, connect: Connect
+) -> None:
+    reading = connect(GET % b"slow")
+    wait_until(lambda: len(server.connections.stuck) == 1)
+    came = 0
+    while came < SOME:
+        came += len(reading.recv(1 << 20))
+    wait_until(lambda: not server.connections.stuck)
+    for _ in range(AT_MOST - 1):
+        connect(GET % b"held")
+    wait_until(lambda: server.waiting == AT_MOST - 1)
+
+    assert is_ended(connect())
+    server.may_end.set()
+
+    assert is_answered(reading, b"0\r\n\r\n")
 
 
 def test_connections_that_agree_on_no_encryption_make_room(
