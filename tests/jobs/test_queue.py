@@ -1,12 +1,15 @@
 """The queue at work: it goes on, whatever others did to its entries meanwhile."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clock_off import clock_off
 from ledger_jobs import (
     OTHER,
     Act,
@@ -34,6 +37,20 @@ NEXT = replace(OTHER, output_name="take_cdcdcdcd")
 ENTRIES_FINISHED = "DELETE FROM procrastinate_jobs"
 TAKEN_BY_ANOTHER = "UPDATE procrastinate_jobs SET status = 'todo'"
 THOUGHT_DEAD = "DELETE FROM procrastinate_workers"
+LET_GO_OF_THE_DEAD = """
+import asyncio, sys
+from stemset.jobs import entries
+from stemset.jobs.database import Database
+from stemset.jobs.queue import SILENT_S
+
+async def look():
+    database = Database(sys.argv[1])
+    async with database.transaction() as connection:
+        print(await entries.let_go_of_the_dead(connection, [], SILENT_S))
+    await database.close()
+
+asyncio.run(look())
+"""
 SILENT_FOR_LONG = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
 
 
@@ -166,4 +183,31 @@ def test_process_that_slept_lets_nothing_go_that_it_is_at_itself(
             await until_ended(database, job)
             assert await outcomes(database, job.id) == ["complete"]
 
+    in_ledger(database_conninfo, scenario)
+
+
+@pytest.mark.parametrize("off_s", [7200, -7200], ids=["ahead", "behind"])
+def test_who_is_dead_is_told_by_the_databases_clock(
+    database_conninfo: str, store: Store, tmp_path: Path, off_s: int
+) -> None:
+    async def freed_by_another(database: Database) -> str:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", LET_GO_OF_THE_DEAD, database.conninfo),
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | clock,
+        )
+        said, _ = await process.communicate()
+        return said.decode().strip()
+
+    async def scenario(database: Database) -> None:
+        held = Held(succeed)
+        async with at_work(database, store, held):
+            job = await accept(database)
+            await held.begun.wait()
+            assert await freed_by_another(database) == "[]"
+            await do(database, SILENT_FOR_LONG)
+            assert await freed_by_another(database) == f"['{job.id}']"
+            held.may_end.set()
+
+    clock = clock_off(tmp_path / "clock", off_s)
     in_ledger(database_conninfo, scenario)
