@@ -304,6 +304,25 @@ def test_menu_gives_the_focus_back(band: ServiceDeployment, open_page: OpenPage)
     expect(page.locator("[popover]:popover-open")).to_have_count(0)
 
 
+def test_menu_outlasts_a_small_window_and_closes_when_it_is_scrolled_away(
+    web_service: ServiceDeployment, open_page: OpenPage
+):
+    fill(web_service, 30)
+    page = open_page(web_service.url)
+    page.get_by_role("button", name="More for").first.click()
+    menu = page.locator("[popover]:popover-open")
+    expect(menu).to_be_visible()
+    turned = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+
+    for height in (10, DESKTOP.height):
+        page.set_viewport_size({"width": DESKTOP.width, "height": height})
+        page.evaluate(turned)
+    expect(menu).to_be_in_viewport(ratio=1)
+
+    page.mouse.wheel(0, 2 * DESKTOP.height)
+    expect(menu).to_have_count(0)
+
+
 def test_service_that_is_away_is_said_and_tried_again(band: ServiceDeployment, open_page: OpenPage):
     page = open_page(band.url, expect=AWAY)
     expect(names_of(page)).to_have_count(3)

@@ -55,7 +55,7 @@ def media(engine_page: Path) -> Iterator[MediaServer]:
 @pytest.fixture
 def page(media: MediaServer, open_page) -> Page:
     page = open_page(media.url, expect="403|503")
-    page.wait_for_function("window.engine !== undefined")
+    page.wait_for_function("() => window.engine !== undefined")
     return page
 
 
@@ -343,7 +343,7 @@ def test_engine_plays_on_to_the_last_frame_and_ends(
     page.evaluate("output => engine.open(output)", media.describe(noises))
     page.evaluate("frame => engine.player().seek(frame)", noises.frames - 48_001)
     page.evaluate("engine.timeToSound(() => engine.player().play())")
-    page.wait_for_function("engine.player().state.status === 'ended'")
+    page.wait_for_function("() => engine.player().state.status === 'ended'")
     heard = recorded(page)
 
     end = heard.begin + 48_001
@@ -454,10 +454,10 @@ def test_engine_mute_and_solo_take_stems_out_of_the_sum(
     set_stem = "([name, change]) => engine.player().setStem(name, change)"
 
     page.evaluate(set_stem, ["stem1", {"isMuted": True}])
-    page.wait_for_function(f"{audible}.join() === 'true,false,true,true'")
+    page.wait_for_function(f"() => {audible}.join() === 'true,false,true,true'")
     page.evaluate(set_stem, ["stem1", {"isMuted": False}])
     page.evaluate(set_stem, ["stem2", {"isSoloed": True}])
-    page.wait_for_function(f"{audible}.join() === 'false,false,true,false'")
+    page.wait_for_function(f"() => {audible}.join() === 'false,false,true,false'")
 
 
 def test_engine_gets_fresh_addresses_when_they_have_ended(

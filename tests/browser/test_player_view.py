@@ -211,7 +211,7 @@ def test_wheel_with_ctrl_zooms_around_the_pointer(open_player: OpenPage):
     page.keyboard.down("Control")
     page.mouse.wheel(0, -170)
     page.keyboard.up("Control")
-    page.wait_for_function("document.querySelector('.overview-view').offsetLeft > 100")
+    page.wait_for_function("() => document.querySelector('.overview-view').offsetLeft > 100")
     assert width_shown(page) == pytest.approx(0.5, abs=0.02)
 
 
@@ -470,9 +470,9 @@ def test_lock_screen_knows_what_plays_and_where(open_player: OpenPage):
     page = open_player()
     assert page.evaluate("navigator.mediaSession.metadata.title") == "example"
     play_of(page).click()
-    page.wait_for_function("navigator.mediaSession.playbackState === 'playing'")
+    page.wait_for_function("() => navigator.mediaSession.playbackState === 'playing'")
     pause_of(page).click()
-    page.wait_for_function("navigator.mediaSession.playbackState === 'paused'")
+    page.wait_for_function("() => navigator.mediaSession.playbackState === 'paused'")
 
 
 def test_view_turns_the_page_with_the_playhead(open_player: OpenPage):

@@ -20,6 +20,10 @@ HOST = re.compile(
 )
 MACHINE_PATH = re.compile(rb"(?<![\w.~}-])/(work|opt|root|home)/")
 
+# The browser reads an expression again at each look, which the page's policy forbids from the
+# second look on; a function is read once.
+WAIT_FOR_AN_EXPRESSION = re.compile(r"wait_for_function\(\s*f?\"+(?![(\"]|\w+ =>)")
+
 
 def repository_files() -> list[Path]:
     """List what is committed or could be."""
@@ -67,3 +71,9 @@ def test_no_registry_is_named(files: list[Path]):
 
 def test_no_path_of_a_machine_is_named(files: list[Path]):
     assert places(files, MACHINE_PATH) == []
+
+
+def test_pages_are_waited_for_with_functions(files: list[Path]):
+    tests = [path for path in files if path.suffix == ".py"]
+
+    assert [path for path in tests if WAIT_FOR_AN_EXPRESSION.search(path.read_text("utf-8"))] == []

@@ -102,28 +102,34 @@ function usePlace(
     const shown = panel.current;
     if (!isOpen || !button || !shown) return;
     const follow = () => place(button, shown);
+    const followOrHide = () => {
+      if (isInWindow(button)) follow();
+      else shown.hidePopover();
+    };
     // The browser shows it once this has ended, and with that gives the focus to what asks for
     // it: a key pressed on seeing it must find its choice.
     shown.querySelector(CHOICES)?.setAttribute("autofocus", "");
     const frame = requestAnimationFrame(follow);
     const resized = new ResizeObserver(follow);
     resized.observe(shown);
-    // Also of a dialog that it is in.
-    addEventListener("scroll", follow, { capture: true, passive: true });
+    // Also of a dialog that it is in. A window that is small for a moment, as when a phone is
+    // turned or a picture of the page is taken, closes nothing.
+    addEventListener("scroll", followOrHide, { capture: true, passive: true });
     return () => {
       cancelAnimationFrame(frame);
       resized.disconnect();
-      removeEventListener("scroll", follow, { capture: true });
+      removeEventListener("scroll", followOrHide, { capture: true });
     };
   }, [isOpen, anchor, panel]);
 }
 
+function isInWindow(button: HTMLElement): boolean {
+  const { top, bottom } = button.getBoundingClientRect();
+  return bottom >= 0 && top <= innerHeight;
+}
+
 function place(button: HTMLElement, shown: HTMLElement): void {
   const { top, bottom, right } = button.getBoundingClientRect();
-  if (bottom < 0 || top > innerHeight) {
-    shown.hidePopover();
-    return;
-  }
   const { width, height } = shown.getBoundingClientRect();
   const left = Math.max(EDGE, Math.min(right - width, innerWidth - width - EDGE));
   const lowest = innerHeight - EDGE - height;
