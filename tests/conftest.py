@@ -25,6 +25,29 @@ MODEL = "spleeter-2stems"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+WAITS = {"slow", "browser"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that wait for most of their time among those that compute.
+
+    Both kinds are then under way at any time, until the end, when files run side by side.
+    """
+    files = {item.path: [] for item in items}
+    for item in items:
+        files[item.path].append(item)
+    kinds: dict[bool, list[Path]] = {True: [], False: []}
+    for path, tests in files.items():
+        waits = any(mark.name in WAITS for test in tests for mark in test.iter_markers())
+        kinds[waits].append(path)
+    place = {
+        path: (number + 0.5) / len(paths)
+        for paths in kinds.values()
+        for number, path in enumerate(paths)
+    }
+    items.sort(key=lambda item: place[item.path])
+
 
 @pytest.fixture(scope="session")
 def example() -> Path:
