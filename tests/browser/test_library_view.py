@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from full_library import fill
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Browser, Download, FloatRect, Locator, Page, expect
 from service_deployment import ServiceDeployment
 from watched_pages import DESKTOP, PHONE, Screen, Theme
 from web_service import PROFILE, separate
@@ -68,6 +68,10 @@ def row_of(page: Page, name: str) -> Locator:
 
 def names_of(page: Page) -> Locator:
     return library_of(page).get_by_role("heading", level=3)
+
+
+def right_of(box: FloatRect) -> float:
+    return box["x"] + box["width"]
 
 
 def choose(page: Page, name: str, choice: str | re.Pattern[str]) -> Locator:
@@ -304,19 +308,23 @@ def test_menu_gives_the_focus_back(band: ServiceDeployment, open_page: OpenPage)
     expect(page.locator("[popover]:popover-open")).to_have_count(0)
 
 
-def test_menu_outlasts_a_small_window_and_closes_when_it_is_scrolled_away(
+def test_menu_stays_by_its_button_when_the_window_changes_and_goes_when_it_is_scrolled_away(
     web_service: ServiceDeployment, open_page: OpenPage
 ):
     fill(web_service, 30)
-    page = open_page(web_service.url)
-    page.get_by_role("button", name="More for").first.click()
+    page = open_page(web_service.url, screen=Screen(DESKTOP.height, DESKTOP.width))
+    more = page.get_by_role("button", name="More for").first
+    more.click()
     menu = page.locator("[popover]:popover-open")
     expect(menu).to_be_visible()
-    turned = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
-    for height in (10, DESKTOP.height):
+    for height in (DESKTOP.height, 10, DESKTOP.height):
         page.set_viewport_size({"width": DESKTOP.width, "height": height})
-        page.evaluate(turned)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        beside, placed = more.bounding_box(), menu.bounding_box()
+        assert beside
+        assert placed
+        assert right_of(placed) == pytest.approx(right_of(beside), abs=1)
     expect(menu).to_be_in_viewport(ratio=1)
 
     page.mouse.wheel(0, 2 * DESKTOP.height)

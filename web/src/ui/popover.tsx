@@ -112,12 +112,15 @@ function usePlace(
     const frame = requestAnimationFrame(follow);
     const resized = new ResizeObserver(follow);
     resized.observe(shown);
-    // Also of a dialog that it is in. A window that is small for a moment, as when a phone is
-    // turned or a picture of the page is taken, closes nothing.
+    // A window that is small for a moment, as when a phone is turned or a picture of the page is
+    // taken, closes nothing.
+    addEventListener("resize", follow);
+    // Also of a dialog that it is in.
     addEventListener("scroll", followOrHide, { capture: true, passive: true });
     return () => {
       cancelAnimationFrame(frame);
       resized.disconnect();
+      removeEventListener("resize", follow);
       removeEventListener("scroll", followOrHide, { capture: true });
     };
   }, [isOpen, anchor, panel]);
