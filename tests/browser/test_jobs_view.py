@@ -241,6 +241,7 @@ def test_notification_tells_who_looks_elsewhere_that_a_job_is_ready(
     web_service.separate(takes.wav(SHORT_S), "take.wav", PROFILE)
 
     expect(ready_of(page, "take.wav")).to_be_visible(timeout=WORK_MS)
+    page.wait_for_function("() => told.length > 0")
     assert page.evaluate("told") == ["take.wav is ready"]
 
 

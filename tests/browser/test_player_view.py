@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
+from running_parts import wait_for
 from watched_pages import DESKTOP, PHONE, Screen, Theme
 from web_service import ReadyOutput
 
@@ -205,13 +206,18 @@ def width_shown(page: Page) -> float:
     )
 
 
+def view_begin(page: Page) -> int:
+    """Where the view begins, in pixels of the overview."""
+    return page.locator(".overview-view").evaluate("(shown) => shown.offsetLeft")
+
+
 def test_wheel_with_ctrl_zooms_around_the_pointer(open_player: OpenPage):
     page = open_player()
     wave_of(page, "vocals").hover()
     page.keyboard.down("Control")
     page.mouse.wheel(0, -170)
     page.keyboard.up("Control")
-    page.wait_for_function("() => document.querySelector('.overview-view').offsetLeft > 100")
+    wait_for(lambda: view_begin(page) > 100, "the view has moved")
     assert width_shown(page) == pytest.approx(0.5, abs=0.02)
 
 
@@ -230,13 +236,13 @@ def test_two_fingers_zoom_and_one_moves_the_view(open_player: OpenPage):
     for spread in (40, 50, 60):
         send("touchMove", middle - spread, middle + spread)
     send("touchEnd")
-    assert width_shown(page) == pytest.approx(0.5, abs=0.05)
-    before = page.locator(".overview-view").evaluate("(shown) => shown.offsetLeft")
+    wait_for(lambda: abs(width_shown(page) - 0.5) < 0.05, "half of it is in the view")
+    before = view_begin(page)
     send("touchStart", middle)
     for by in (20, 40, 60):
         send("touchMove", middle - by)
     send("touchEnd")
-    assert page.locator(".overview-view").evaluate("(shown) => shown.offsetLeft") > before
+    wait_for(lambda: view_begin(page) > before, "the view has moved")
     assert position_of(page) == 0
 
 
@@ -479,10 +485,10 @@ def test_view_turns_the_page_with_the_playhead(open_player: OpenPage):
     page = open_player(reduced_motion=True)
     page.keyboard.press("z")
     page.keyboard.press("z")
-    left = page.locator(".overview-view").evaluate("(each) => each.offsetLeft")
+    before = view_begin(page)
     page.keyboard.press("Space")
     wait_position(page, "at > 3")
-    assert page.locator(".overview-view").evaluate("(each) => each.offsetLeft") > left
+    wait_for(lambda: view_begin(page) > before, "the view has moved")
 
 
 def test_playhead_moves_without_rendering(open_player: OpenPage):
