@@ -25,27 +25,21 @@ MODEL = "spleeter-2stems"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Marks of tests that wait for most of their time.
 WAITS = {"slow", "browser"}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that wait for most of their time among those that compute.
-
-    Both kinds are then under way at any time, until the end, when files run side by side.
-    """
-    files = {item.path: [] for item in items}
-    for item in items:
-        files[item.path].append(item)
-    kinds: dict[bool, list[Path]] = {True: [], False: []}
-    for path, tests in files.items():
-        waits = any(mark.name in WAITS for test in tests for mark in test.iter_markers())
-        kinds[waits].append(path)
-    place = {
-        path: (number + 0.5) / len(paths)
-        for paths in kinds.values()
-        for number, path in enumerate(paths)
-    }
+    """Put files that wait among those that compute, so that neither kind is left for the end."""
+    paths = dict.fromkeys(item.path for item in items)
+    waiting = {item.path for item in items if WAITS & {mark.name for mark in item.iter_markers()}}
+    place: dict[Path, float] = {}
+    for kind in (
+        [path for path in paths if path in waiting],
+        [path for path in paths if path not in waiting],
+    ):
+        place |= {path: (number + 0.5) / len(kind) for number, path in enumerate(kind)}
     items.sort(key=lambda item: place[item.path])
 
 

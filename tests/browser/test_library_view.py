@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from full_library import fill
-from playwright.sync_api import Browser, Download, FloatRect, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 from service_deployment import ServiceDeployment
-from watched_pages import DESKTOP, PHONE, Screen, Theme
+from watched_pages import DESKTOP, PHONE, Screen, Theme, wait_painted
 from web_service import PROFILE, separate
 
 OpenPage = Callable[..., Page]
@@ -70,14 +70,22 @@ def names_of(page: Page) -> Locator:
     return library_of(page).get_by_role("heading", level=3)
 
 
-def right_of(box: FloatRect) -> float:
+def menu_of(page: Page) -> Locator:
+    """The menu that is open."""
+    return page.locator("[popover]:popover-open")
+
+
+def right_of(shown: Locator) -> float:
+    """Where it ends, in pixels from the left."""
+    box = shown.bounding_box()
+    assert box
     return box["x"] + box["width"]
 
 
 def choose(page: Page, name: str, choice: str | re.Pattern[str]) -> Locator:
     """Open the menu of a recording and give one of its choices, to be clicked."""
     page.get_by_role("button", name=f"More for {name}", exact=True).click()
-    menu = page.locator("[popover]:popover-open")
+    menu = menu_of(page)
     return menu.get_by_role("button", name=choice).or_(menu.get_by_role("link", name=choice))
 
 
@@ -277,7 +285,7 @@ def test_recording_is_separated_again_and_then_there_is_a_choice(
 
     expect(page.get_by_text("“example” will be separated with lossless.")).to_be_visible()
     page.get_by_role("button", name="Play example").click()
-    choices = page.locator("[popover]:popover-open").get_by_role("link")
+    choices = menu_of(page).get_by_role("link")
     expect(choices).to_have_text([re.compile("lossless"), re.compile("band")])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -300,35 +308,44 @@ def test_menu_gives_the_focus_back(band: ServiceDeployment, open_page: OpenPage)
     more = page.get_by_role("button", name="More for example")
     more.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("[popover]:popover-open").get_by_role("link").first).to_be_focused()
+    expect(menu_of(page).get_by_role("link").first).to_be_focused()
 
     page.keyboard.press("Escape")
 
     expect(more).to_be_focused()
-    expect(page.locator("[popover]:popover-open")).to_have_count(0)
+    expect(menu_of(page)).to_have_count(0)
 
 
-def test_menu_stays_by_its_button_when_the_window_changes_and_goes_when_it_is_scrolled_away(
+def test_menu_stays_by_its_button_when_the_window_becomes_wider(
+    band: ServiceDeployment, open_page: OpenPage
+):
+    page = open_page(band.url, screen=Screen(DESKTOP.height, DESKTOP.width))
+    more = page.get_by_role("button", name="More for Bridge")
+    more.click()
+
+    page.set_viewport_size({"width": DESKTOP.width, "height": DESKTOP.height})
+    wait_painted(page)
+
+    assert right_of(menu_of(page)) == pytest.approx(right_of(more), abs=1)
+    expect(menu_of(page)).to_be_in_viewport(ratio=1)
+
+
+def test_menu_outlasts_a_phone_that_is_turned_and_goes_when_it_is_scrolled_away(
     web_service: ServiceDeployment, open_page: OpenPage
 ):
     fill(web_service, 30)
-    page = open_page(web_service.url, screen=Screen(DESKTOP.height, DESKTOP.width))
-    more = page.get_by_role("button", name="More for").first
-    more.click()
-    menu = page.locator("[popover]:popover-open")
-    expect(menu).to_be_visible()
+    page = open_page(web_service.url, screen=PHONE)
+    page.get_by_role("button", name="More for").nth(1).click()
 
-    for height in (DESKTOP.height, 10, DESKTOP.height):
-        page.set_viewport_size({"width": DESKTOP.width, "height": height})
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-        beside, placed = more.bounding_box(), menu.bounding_box()
-        assert beside
-        assert placed
-        assert right_of(placed) == pytest.approx(right_of(beside), abs=1)
-    expect(menu).to_be_in_viewport(ratio=1)
+    for width, height in ((4, 4), (PHONE.height, PHONE.width), (PHONE.width, PHONE.height)):
+        page.set_viewport_size({"width": width, "height": height})
+        wait_painted(page)
+        page.evaluate("scrollBy(0, 1)")
+        wait_painted(page)
+        expect(menu_of(page)).to_be_in_viewport(ratio=1 if width > 4 else None)
 
-    page.mouse.wheel(0, 2 * DESKTOP.height)
-    expect(menu).to_have_count(0)
+    page.evaluate("scrollBy(0, 2 * innerHeight)")
+    expect(menu_of(page)).to_have_count(0)
 
 
 def test_service_that_is_away_is_said_and_tried_again(band: ServiceDeployment, open_page: OpenPage):
@@ -363,7 +380,7 @@ def test_library_has_no_barriers(
     assert page.evaluate("document.documentElement.scrollWidth") == screen.width
 
     choose(page, "example", "Rename").wait_for()
-    expect(page.locator("[popover]:popover-open")).to_contain_text("kB")
+    expect(menu_of(page)).to_contain_text("kB")
     assert axe(page) == []
     page.keyboard.press("Escape")
     choose(page, "example", "Separate again").click()

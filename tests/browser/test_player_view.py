@@ -9,7 +9,7 @@ import av
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 from running_parts import wait_for
-from watched_pages import DESKTOP, PHONE, Screen, Theme
+from watched_pages import DESKTOP, PHONE, Screen, Theme, wait_painted
 from web_service import ReadyOutput
 
 OpenPage = Callable[..., Page]
@@ -98,7 +98,7 @@ def wait_drawn(page: Page, stem: str) -> None:
         }""",
         arg=stem,
     )
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    wait_painted(page)
 
 
 def drag(page: Page, lane: Locator, start: float, end: float) -> None:

@@ -112,6 +112,11 @@ class WatchedPages:
             self.problems.append(problem)
 
 
+def wait_painted(page: Page) -> None:
+    """Wait until a page shows what has changed in it."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
 def _logged(message: ConsoleMessage) -> str | None:
     kind = message.type
     return f"{kind}: {message.text}" if kind in {"error", "warning"} else None

@@ -169,6 +169,7 @@ def test_embedded_database_is_dumped_while_it_runs_and_read_into_a_new_one(
     conninfo = running(embedded.data)
     assert conninfo
     socket = of_this_user(SOCKET, SOCKET_AS_ROOT)
+    # As the service may be in the way at any moment.
     with closing(psycopg.connect(conninfo)) as in_the_way:
         in_the_way.execute("SELECT FROM outputs")
         run(embedded, binaries, socket, NEW_EMBEDDED, READ_EMBEDDED, SWAP_EMBEDDED)

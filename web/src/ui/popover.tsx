@@ -102,9 +102,12 @@ function usePlace(
     const shown = panel.current;
     if (!isOpen || !button || !shown) return;
     const follow = () => place(button, shown);
-    const followOrHide = () => {
-      if (isInWindow(button)) follow();
-      else shown.hidePopover();
+    // A window that changes scrolls as well: a phone that is turned closes nothing, nor does the
+    // small window that a browser may make to take a picture of a page.
+    const width = innerWidth;
+    const followScroll = () => {
+      if (innerWidth === width && !isInWindow(button)) shown.hidePopover();
+      else follow();
     };
     // The browser shows it once this has ended, and with that gives the focus to what asks for
     // it: a key pressed on seeing it must find its choice.
@@ -112,23 +115,16 @@ function usePlace(
     const frame = requestAnimationFrame(follow);
     const resized = new ResizeObserver(follow);
     resized.observe(shown);
-    // A window that is small for a moment, as when a phone is turned or a picture of the page is
-    // taken, closes nothing.
     addEventListener("resize", follow);
     // Also of a dialog that it is in.
-    addEventListener("scroll", followOrHide, { capture: true, passive: true });
+    addEventListener("scroll", followScroll, { capture: true, passive: true });
     return () => {
       cancelAnimationFrame(frame);
       resized.disconnect();
       removeEventListener("resize", follow);
-      removeEventListener("scroll", followOrHide, { capture: true });
+      removeEventListener("scroll", followScroll, { capture: true });
     };
   }, [isOpen, anchor, panel]);
-}
-
-function isInWindow(button: HTMLElement): boolean {
-  const { top, bottom } = button.getBoundingClientRect();
-  return bottom >= 0 && top <= innerHeight;
 }
 
 function place(button: HTMLElement, shown: HTMLElement): void {
@@ -138,9 +134,14 @@ function place(button: HTMLElement, shown: HTMLElement): void {
   const lowest = innerHeight - EDGE - height;
   const above = top - GAP - height;
   const below = bottom + GAP;
-  const wanted = below > lowest && above >= EDGE ? above : Math.min(below, lowest);
+  const wanted = below > lowest && above >= EDGE ? above : below;
   shown.style.left = `${left}px`;
-  shown.style.top = `${Math.max(EDGE, wanted)}px`;
+  shown.style.top = `${Math.max(EDGE, Math.min(wanted, lowest))}px`;
+}
+
+function isInWindow(button: HTMLElement): boolean {
+  const { top, bottom } = button.getBoundingClientRect();
+  return bottom >= 0 && top <= innerHeight;
 }
 
 function closeAfterChoice(event: MouseEvent<HTMLDivElement>): void {
