@@ -21,6 +21,7 @@ FOLDER = "uploads"
 _PROBES = 2
 _LOOKS = 2
 _MOVES = 3
+_ENDS = 6
 
 
 class Desk:
@@ -33,6 +34,9 @@ class Desk:
         looking: Held by whoever looks at a recording in the bucket.
         moving: Held by whoever hashes a whole file or moves it into the store, so that some of the
             service's threads stay free for those who receive.
+        ending: Held by whoever has received all of a file and makes it a recording. Of hundreds
+            that end at once, most wait here for as long as it takes, and not for the database's
+            few connections, for which nobody waits long.
     """
 
     def __init__(self, service: Service, pace: Pace | None = None) -> None:
@@ -42,6 +46,7 @@ class Desk:
         self.probing = asyncio.Semaphore(_PROBES)
         self.looking = asyncio.Semaphore(_LOOKS)
         self.moving = asyncio.Semaphore(_MOVES)
+        self.ending = asyncio.Semaphore(_ENDS)
         self._receiving = 0
         self._locks: dict[str, _Lock] = {}
         self._presigned: PresignedUploads | None = None

@@ -43,6 +43,16 @@ async def keep(
         InputError: It is none that Stemset could work on; nothing of it is kept.
         StorageError, DatabaseError, NoSpace: It could not be kept now.
     """
+    async with desk.ending:
+        await _keep(desk, path, wanted, note_upload)
+
+
+async def _keep(
+    desk: Desk,
+    path: Path,
+    wanted: Wanted,
+    note_upload: Callable[[AsyncConnection, str], Awaitable[object]],
+) -> None:
     await settle(desk, str(wanted.sha256))
     found = await _standing(desk, wanted) or await _stored(desk, path, wanted)
     async with desk.service.database.transaction() as connection:

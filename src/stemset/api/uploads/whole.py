@@ -44,8 +44,9 @@ async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
             filename = shown_name(form.end())
             profile = desk.profile_for(caller, form.fields.get(PROFILE))
             check_size(desk, spool.bytes)
-            if await proven(desk, spool.sha256, spool.bytes) is None:
-                await _check_quota(desk, profile, spool.bytes)
+            async with desk.ending:
+                if await proven(desk, spool.sha256, spool.bytes) is None:
+                    await _check_quota(desk, profile, spool.bytes)
             await desk.service.threads.run(spool.sync)
             wanted = Wanted(
                 id=upload_id,
