@@ -124,7 +124,7 @@ def test_orders_of_the_service_stand_beside_those_of_the_command_line(
         **ORDER.as_json(),
     }
     assert (by_service["profile"], by_service["by"], by_service["jobs"]) == ("band", "service", 1)
-    assert by_service["amount"] == pytest.approx(ORDER.amount, abs=0.005)
+    assert by_service["amount"] == pytest.approx(ORDER.amount, abs=0.003)
 
 
 def test_month_before_is_asked_for_by_its_name(tmp_path: Path) -> None:

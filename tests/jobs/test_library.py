@@ -1,7 +1,7 @@
 """The library: pages of recordings and outputs, found by name, in any order, for those who may."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from standing_stems import (
 
 from stemset.errors import InvalidCursor, OutputNotFound, RecordingNotFound
 from stemset.jobs import library, outputs, tables
-from stemset.jobs.library import Direction, Sort, checked_name
+from stemset.jobs.library import Direction, Entry, Sort, checked_name
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
@@ -322,7 +322,19 @@ def test_contents_of_an_output_name_its_files_and_where_they_lie(
     in_world(database_conninfo, store, scenario)
 
 
-LAST_PAGES = 10
+async def timed(world: World, **wanted: Any) -> tuple[Sequence[Entry], str | None, float]:
+    """Ask three times for a page, since the machine does other things as well.
+
+    Returns:
+        Its entries, the cursor of the next one, and how long the fastest took, in seconds.
+    """
+    entries, cursor, took_s = [], None, []
+    for _ in range(3):
+        async with world.database.reading() as connection:
+            begun_s = time.perf_counter()
+            entries, cursor = await library.page(connection, **wanted)
+            took_s.append(time.perf_counter() - begun_s)
+    return entries, cursor, min(took_s)
 
 
 @pytest.mark.slow
@@ -335,29 +347,20 @@ def test_ten_thousand_recordings_are_listed_at_100_ms_a_page_at_most(
         await fill(world, 10_000)
         took_s, seen, cursor = [], 0, None
         while True:
-            async with world.database.reading() as connection:
-                begun_s = time.perf_counter()
-                entries, cursor = await library.page(
-                    connection, profiles=profiles, sort=sort, limit=200, cursor=cursor
-                )
-                took_s.append(time.perf_counter() - begun_s)
+            wanted = {"profiles": profiles, "sort": sort, "limit": 200, "cursor": cursor}
+            entries, cursor, page_s = await timed(world, **wanted)
+            took_s.append(page_s)
             seen += len(entries)
             assert all(entry.outputs and entry.newest_job for entry in entries)
             if cursor is None:
                 break
-        searched_s = []
-        for _ in range(LAST_PAGES):
-            async with world.database.reading() as connection:
-                begun_s = time.perf_counter()
-                entries, _ = await library.page(
-                    connection, profiles=profiles, search="TAKE 9999", sort=sort, limit=50
-                )
-                searched_s.append(time.perf_counter() - begun_s)
+        wanted = {"profiles": profiles, "search": "TAKE 9999", "sort": sort, "limit": 50}
+        entries, _, page_s = await timed(world, **wanted)
+        took_s.append(page_s)
+        took_s.sort()
         assert seen == 10_000
         assert [entry.recording.name for entry in entries] == ["take 9999"]
-        # The fastest: what else the machine does can only make one slower.
-        assert min(took_s[-LAST_PAGES:]) < 0.1
-        assert min(searched_s) < 0.1
+        assert took_s[len(took_s) // 2] < 0.1
 
     in_world(database_conninfo, store, scenario)
 

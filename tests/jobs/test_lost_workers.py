@@ -28,8 +28,7 @@ from stemset.storage.store import Store, open_store
 
 FAR = replace(REQUEST, queue=Queue.WORKER)
 FAR_OTHER = replace(OTHER, queue=Queue.WORKER, output_name="other_cdcdcdcd")
-# What passes by itself on a busy machine, less than any that is told apart here.
-A_MOMENT_S = 4.0
+A_MOMENT_S = 1.5
 WORK_S, WAKE_S = 1.0, 2.0
 
 

@@ -105,7 +105,8 @@ async def complete(desk: Desk, upload: Upload, sha256: str | None) -> None:
         await uploads.complete(connection, upload.id, sha256=found, input_key=input_key)
 
     try:
-        await keep(desk, path, replace(wanted_of(upload), sha256=found), note)
+        async with desk.ending:
+            await keep(desk, path, replace(wanted_of(upload), sha256=found), note)
     except InputError:
         await remove(desk, upload)
         raise

@@ -35,7 +35,7 @@ async def keep(
 
     Args:
         desk: What uploads share.
-        path: The file; synchronised.
+        path: The file; synchronised. The caller holds ``desk.ending``.
         wanted: Its upload, with its hash.
         note_upload: Called in the transaction that notes the recording, with its key.
 
@@ -43,16 +43,6 @@ async def keep(
         InputError: It is none that Stemset could work on; nothing of it is kept.
         StorageError, DatabaseError, NoSpace: It could not be kept now.
     """
-    async with desk.ending:
-        await _keep(desk, path, wanted, note_upload)
-
-
-async def _keep(
-    desk: Desk,
-    path: Path,
-    wanted: Wanted,
-    note_upload: Callable[[AsyncConnection, str], Awaitable[object]],
-) -> None:
     await settle(desk, str(wanted.sha256))
     found = await _standing(desk, wanted) or await _stored(desk, path, wanted)
     async with desk.service.database.transaction() as connection:

@@ -44,9 +44,6 @@ async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
             filename = shown_name(form.end())
             profile = desk.profile_for(caller, form.fields.get(PROFILE))
             check_size(desk, spool.bytes)
-            async with desk.ending:
-                if await proven(desk, spool.sha256, spool.bytes) is None:
-                    await _check_quota(desk, profile, spool.bytes)
             await desk.service.threads.run(spool.sync)
             wanted = Wanted(
                 id=upload_id,
@@ -57,7 +54,10 @@ async def receive(desk: Desk, request: Request, caller: Caller) -> Upload:
                 size_bytes=spool.bytes,
                 sha256=spool.sha256,
             )
-            return await _kept(desk, spool.path, wanted)
+            async with desk.ending:
+                if await proven(desk, spool.sha256, spool.bytes) is None:
+                    await _check_quota(desk, profile, spool.bytes)
+                return await _kept(desk, spool.path, wanted)
 
 
 async def _kept(desk: Desk, path: Path, wanted: Wanted) -> Upload:
