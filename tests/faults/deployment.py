@@ -23,7 +23,7 @@ from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
 SECRET = "whsec_" + "c3RlbXNldC10ZXN0cy1vbi1sb29wYmFjay1vbmx5"
-WAIT_S = 120.0
+WAIT_S = 300.0  # for what always comes: only a hang takes so long, whatever else the machine does
 _POLL_S = 0.05
 
 CONFIG = """

@@ -165,7 +165,7 @@ def test_many_jobs_are_counted_in_a_moment(database_conninfo: str):
     async def scenario(database: Database) -> Figures:
         job = await accept(database)
         await completed(database, job.id, await begun(database, job.id, "local", "cpu"))
-        async with database.transaction() as connection:
+        async with database.transaction(within_s=60) as connection:
             await connection.execute(
                 text(
                     "INSERT INTO jobs SELECT (r).* FROM (SELECT jsonb_populate_record(j, "

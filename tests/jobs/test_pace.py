@@ -131,7 +131,7 @@ async def fill(world: World) -> None:
     """10,000 complete jobs of the worker, none of which had to wake it."""
     await done(world, 1, queue=Queue.WORKER)
     moments = {"jobs": "created_at", "usage": "completed_at", "attempts": "began_at"}
-    async with world.database.transaction() as connection:
+    async with world.database.transaction(within_s=60) as connection:
         for table, moment in moments.items():
             await connection.execute(text(COPIES.format(table=table, moment=moment)))
         await connection.execute(text("ANALYZE"))
