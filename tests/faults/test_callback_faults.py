@@ -182,11 +182,13 @@ def test_service_killed_by_a_callback_ends_the_job_once_when_it_is_back(
 
 
 def test_callback_that_never_comes_is_not_missed(
-    deployment: ServiceDeployment, takes: Takes
+    deployment: ServiceDeployment, at_work: Part, takes: Takes
 ) -> None:
+    at_work.kill()
     serving = deployment.serve("--no-compute", BACKEND_URL="")
     job_id = deployment.separate(takes.wav(), "never.wav", FAR)
 
     deployment.assert_complete(job_id)
-    assert serving.lines("Called back") == []
+    # The callback of a job before may come now, for the third time.
+    assert job_id not in {line["job_id"] for line in serving.lines("Called back")}
     serving.kill()
