@@ -348,7 +348,9 @@ def test_menu_outlasts_a_phone_that_is_turned_and_goes_when_it_is_scrolled_away(
     expect(menu_of(page)).to_have_count(0)
 
 
-def test_service_that_is_away_is_said_and_tried_again(band: ServiceDeployment, open_page: OpenPage):
+def test_service_that_is_away_is_said_and_listed_again_by_itself_when_it_is_back(
+    band: ServiceDeployment, open_page: OpenPage
+):
     page = open_page(band.url, expect=AWAY)
     expect(names_of(page)).to_have_count(3)
     band.parts[-1].kill()
@@ -358,7 +360,22 @@ def test_service_that_is_away_is_said_and_tried_again(band: ServiceDeployment, o
         "The service does not answer", timeout=FORGOTTEN_MS
     )
     band.serve()
-    library_of(page).get_by_role("button", name="Try again").click()
+    expect(names_of(page)).to_have_text(["Bridge", "Ending", "example"], timeout=FORGOTTEN_MS)
+    expect(library_of(page).get_by_role("alert")).to_have_count(0)
+
+
+def test_list_that_could_not_be_looked_up_is_tried_again(
+    band: ServiceDeployment, open_page: OpenPage
+):
+    page = open_page(band.url, expect=AWAY)
+    expect(names_of(page)).to_have_count(3)
+    page.route("**/api/recordings?*", lambda route: route.abort("connectionreset"))
+    page.get_by_label("Order of the recordings").select_option("Name, A to Z")
+
+    again = library_of(page).get_by_role("button", name="Try again")
+    expect(again).to_be_visible(timeout=FORGOTTEN_MS)
+    page.unroute("**/api/recordings?*")
+    again.click()
     expect(names_of(page)).to_have_text(["Bridge", "Ending", "example"])
     expect(library_of(page).get_by_role("alert")).to_have_count(0)
 

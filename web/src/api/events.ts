@@ -47,9 +47,13 @@ function begin(client: QueryClient): () => void {
     },
     () => (jobsIn(client).some(isRunning) ? QUIET_RUNNING_MS : QUIET_MS),
   );
-  // After a change of the connection a look shows at once what is so, and how it stands itself.
+  // After a change of the connection a look shows at once what is so, and how it stands itself. What
+  // nobody answered while the service was away is asked for again.
   const stopWatching = connection.subscribe(() => {
-    if (connection.current() !== "lost") void client.invalidateQueries({ queryKey: keys.jobs });
+    if (connection.current() === "lost") return;
+    void client.invalidateQueries({
+      predicate: ({ queryKey, state }) => queryKey[0] === keys.jobs[0] || isSilence(state.error),
+    });
   });
   const stopListening = client.getQueryCache().subscribe((told) => {
     if (told.type !== "updated" || told.query.queryKey[0] !== keys.jobs[0]) return;
