@@ -23,7 +23,7 @@ from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
 SECRET = "whsec_" + "c3RlbXNldC10ZXN0cy1vbi1sb29wYmFjay1vbmx5"
-WAIT_S = 300.0  # for what always comes: only a hang takes so long, whatever else the machine does
+WAIT_S = 120.0
 _POLL_S = 0.05
 
 CONFIG = """
@@ -180,9 +180,9 @@ class Deployment:
         self.commands.append(command)
         return command
 
-    def process(self, url: str, *arguments: str, **env: str) -> Ended:
+    def process(self, url: str, *arguments: str, within_s: float = WAIT_S, **env: str) -> Ended:
         """Run `stemset process h4n` to its end."""
-        return ended(self.start(url, *arguments, **env))
+        return ended(self.start(url, *arguments, **env), within_s)
 
     def outputs(self) -> list[Path]:
         """The outputs that stand in the media folder."""
@@ -210,10 +210,10 @@ class Deployment:
                 worker.kill()
 
 
-def ended(process: "subprocess.Popen[bytes]") -> Ended:
+def ended(process: "subprocess.Popen[bytes]", within_s: float = WAIT_S) -> Ended:
     """Wait for a command."""
     try:
-        out, err = process.communicate(timeout=WAIT_S)
+        out, err = process.communicate(timeout=within_s)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
