@@ -497,7 +497,7 @@ def test_engine_seeks_in_three_hours_at_once_and_in_little_memory(
     output = long_output(CACHE / output_format.value, output_format, stems, 180)
     described = media.describe(output)
     opening = []
-    for _ in range(10):
+    for _ in range(40):
         opening.append(page.evaluate("output => engine.timeToOpen(output)", described))
         page.evaluate("engine.close()")
     page.evaluate("output => engine.timeToOpen(output)", described)
