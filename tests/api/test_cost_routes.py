@@ -17,6 +17,8 @@ from stemset.jobs import ledger
 from stemset.jobs.caller import Scope
 from stemset.jobs.job import Job, Queue
 
+pytestmark = pytest.mark.timed
+
 CONFIG = """
 cost:
   currency: EUR

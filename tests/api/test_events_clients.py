@@ -24,6 +24,8 @@ from stemset.jobs import events
 from stemset.jobs.caller import LOCAL_CALLER
 from stemset.jobs.events import Kind
 
+pytestmark = pytest.mark.timed
+
 CLIENTS = 500
 LARGE = 1 << 20
 

@@ -21,6 +21,8 @@ from stemset.jobs.migrate import migrate
 from stemset.jobs.recordings import Found
 from stemset.orders.messages import Failure
 
+pytestmark = pytest.mark.timed
+
 
 def accept(running: RunningService, recording: Found, profile: str = "h4n") -> Job:
     wanted = request(recording, profile)

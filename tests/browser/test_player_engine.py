@@ -282,6 +282,7 @@ def test_engine_stems_are_in_place_after_a_pause(
         assert_plays_since(heard, noise_samples, position)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("length", [14_401, 33_333, 100_000])
 def test_engine_loop_wraps_without_a_gap_or_a_slip(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples, length
@@ -486,6 +487,7 @@ def test_engine_tries_again_what_failed_in_passing(
     assert_plays_since(recorded(page), noise_samples, 960_000)
 
 
+@pytest.mark.timed
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("output_format", "stems"),

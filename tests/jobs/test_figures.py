@@ -16,6 +16,8 @@ from stemset.jobs.figures import WAIT_BOUNDS_S, Figures, figures
 from stemset.jobs.job import Queue, State
 from stemset.orders.messages import Failure
 
+pytestmark = pytest.mark.timed
+
 METADATA = {
     "fingerprint": REQUEST.fingerprint,
     "stems": {"vocals": {}, "drums": {}},

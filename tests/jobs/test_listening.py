@@ -22,6 +22,8 @@ from stemset.jobs.events import CHANNEL, Event, Kind
 from stemset.jobs.listening import Batch, Subscription
 from stemset.jobs.migrate import migrate
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def server() -> Iterator[DatabaseServer]:

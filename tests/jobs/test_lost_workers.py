@@ -26,6 +26,8 @@ from stemset.orders.runner import MakeLinks
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
+pytestmark = pytest.mark.timed
+
 FAR = replace(REQUEST, queue=Queue.WORKER)
 FAR_OTHER = replace(OTHER, queue=Queue.WORKER, output_name="other_cdcdcdcd")
 A_MOMENT_S = 1.5

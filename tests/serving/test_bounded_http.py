@@ -19,6 +19,8 @@ from starlette.routing import Route
 from stemset.serving.bounded_http import HEAD_WITHIN_S, MAX_HEAD_BYTES, BoundedHttp
 from stemset.serving.listening import listen_on
 
+pytestmark = pytest.mark.timed
+
 WITHIN_S = 20.0
 LATE_S = 0.5
 LONGEST = 4096

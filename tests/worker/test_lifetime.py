@@ -27,6 +27,8 @@ from running_worker import (
 
 from stemset.orders.messages import Report
 
+pytestmark = pytest.mark.timed
+
 ENDS_WITHIN_S = 3.0
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - nothing of value listens
 
