@@ -14,8 +14,8 @@ demo: run-env ## install what is needed, split an example song into stems, build
 	@$(BIN)/python scripts/demo.py
 
 test: lint audit ## check the code, then run every test that needs no GPU
-	@$(BIN)/pytest -m "timed and not gpu"
-	@$(BIN)/pytest -m "not timed and not gpu" -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m "alone and not gpu"
+	@$(BIN)/pytest -m "not alone and not gpu" -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: dev-env torch-env page ## check style, types and which room imports which
 	@$(BIN)/ruff check --quiet

@@ -17,7 +17,7 @@ from stemset.jobs import ledger
 from stemset.jobs.caller import Scope
 from stemset.jobs.job import Job, Queue
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 CONFIG = """
 cost:

@@ -24,7 +24,7 @@ from stemset.jobs import events
 from stemset.jobs.caller import LOCAL_CALLER
 from stemset.jobs.events import Kind
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 CLIENTS = 500
 LARGE = 1 << 20

@@ -21,7 +21,7 @@ from stemset.jobs.migrate import migrate
 from stemset.jobs.recordings import Found
 from stemset.orders.messages import Failure
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 def accept(running: RunningService, recording: Found, profile: str = "h4n") -> Job:

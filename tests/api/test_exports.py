@@ -194,7 +194,7 @@ def test_export_whose_process_is_killed_can_be_asked_for_again(running: RunningS
     running.client.delete(f"/api/exports/{export_id}")
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_service_answers_while_it_exports(running: RunningService):
     begin_long(running)
 

@@ -67,7 +67,7 @@ def away(tmp_path: Path, database_conninfo: str):
                 connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_readyz_without_database_says_when_to_ask_again(away: RunningService):
     begun = time.monotonic()
     answer = away.client.get("/readyz")

@@ -237,7 +237,7 @@ def test_client_that_goes_away_stops_the_reading(guarded: RunningService):
     await_that(lambda: not is_open(file))
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_many_slow_clients_hold_no_thread(guarded: RunningService):
     job, _ = make_output(guarded, make_recording(guarded), stems={"bass": DATA})
     os.truncate(guarded.store_folder / folder_of(job).key("bass.wav"), 100_000_000)

@@ -425,7 +425,7 @@ def test_client_that_only_trickles_is_given_up(database_conninfo: str, tmp_path:
         assert_nothing_is_left(service)
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_client_that_is_slow_but_steady_is_waited_for(database_conninfo: str, tmp_path: Path):
     body = form(recording())
     pace = replace(QUICK, window_s=0.1, window_bytes=10)

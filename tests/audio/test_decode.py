@@ -104,7 +104,7 @@ def large_file(tmp_path: Path) -> Path:
 # ---- the corpus
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.parametrize("name", BAD)
 def test_decode_bad_file_is_refused_with_its_code(name: str, tmp_path: Path):
     path = corpus.write(name, tmp_path)
@@ -448,7 +448,7 @@ def test_decode_file_that_is_deleted_meanwhile_is_decoded(large_file: Path):
 # ---- limits
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_decode_too_long_by_header_is_refused_before_decoding(long_recording: Path):
     start = time.monotonic()
 
@@ -523,7 +523,7 @@ def test_decode_long_recording_takes_flat_memory(long_recording: Path):
     assert max(sizes) - sizes[0] < 2e6
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_decode_first_block_of_10_hours_comes_soon(long_recording: Path):
     start = time.monotonic()
 
@@ -546,7 +546,7 @@ def test_decoder_process_that_used_its_time_says_so(long_recording: Path):
         decode_and(lambda decoder: child_of(decoder).send_signal(signal.SIGXCPU), long_recording)
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_decoder_closed_by_another_thread_ends_the_iteration(long_recording: Path):
     with Decoder(long_recording) as decoder:
         child_of(decoder).suspend()  # so that the iteration waits

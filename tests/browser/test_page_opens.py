@@ -33,6 +33,7 @@ VIEWS = [
 ]
 
 
+@pytest.mark.alone
 def test_page_is_usable_at_once(shared_service: ServiceDeployment, open_page: OpenPage):
     took_ms: list[float] = []
     for _ in range(TRIES):

@@ -249,6 +249,7 @@ def test_engine_windows_of_opus_are_those_of_the_whole_file(
         assert result["error"] < STEP_16
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("output_format", [OutputFormat.FLAC, OutputFormat.WAV, OutputFormat.OPUS])
 def test_engine_stems_are_in_step_and_in_place_after_seeks(
     page: Page, media: MediaServer, tmp_path: Path, output_format
@@ -266,6 +267,7 @@ def test_engine_stems_are_in_step_and_in_place_after_seeks(
         assert_plays_since(heard, samples, frame)
 
 
+@pytest.mark.alone
 def test_engine_stems_are_in_place_after_a_pause(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples
 ):
@@ -282,7 +284,7 @@ def test_engine_stems_are_in_place_after_a_pause(
         assert_plays_since(heard, noise_samples, position)
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.parametrize("length", [14_401, 33_333, 100_000])
 def test_engine_loop_wraps_without_a_gap_or_a_slip(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples, length
@@ -301,6 +303,7 @@ def test_engine_loop_wraps_without_a_gap_or_a_slip(
     assert_repeats(heard, noise_samples, start, length)
 
 
+@pytest.mark.alone
 def test_engine_loop_set_while_playing_takes_hold_at_its_end(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples
 ):
@@ -338,6 +341,7 @@ def assert_repeats(
         assert error < STEP_16
 
 
+@pytest.mark.alone
 def test_engine_plays_on_to_the_last_frame_and_ends(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples
 ):
@@ -353,6 +357,7 @@ def test_engine_plays_on_to_the_last_frame_and_ends(
     assert not sounds(heard.stems[:, :, heard.place(end) :])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("speed", [0.5, 0.75, 0.95, 1.5])
 def test_engine_stems_stay_in_step_at_other_speeds(
     page: Page, media: MediaServer, tmp_path: Path, speed
@@ -391,6 +396,7 @@ def test_engine_stems_stay_in_step_at_other_speeds(
     assert abs(heard.position - expected) < 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "meanwhile", ["setStem(name, { volumeDb: -3 })", "setMix({ semitones: 2 })"]
 )
@@ -419,6 +425,7 @@ def test_engine_speed_takes_hold_whatever_else_is_changed_at_once(
     assert paces[-1] == pytest.approx(0.5, abs=0.01), paces
 
 
+@pytest.mark.alone
 def test_engine_sum_of_stems_leaves_unchanged_below_full_scale(
     page: Page, media: MediaServer, noises: StemOutput
 ):
@@ -434,6 +441,7 @@ def test_engine_sum_of_stems_leaves_unchanged_below_full_scale(
     assert np.nanmax(np.abs(left - stems * 10 ** (-18 / 20))) < 1e-6
 
 
+@pytest.mark.alone
 def test_engine_limiter_keeps_a_loud_sum_at_full_scale(
     page: Page, media: MediaServer, noises: StemOutput
 ):
@@ -446,6 +454,7 @@ def test_engine_limiter_keeps_a_loud_sum_at_full_scale(
     assert 0.5 < np.nanmax(np.abs(heard.sum)) <= 1 + 1e-6
 
 
+@pytest.mark.alone
 def test_engine_mute_and_solo_take_stems_out_of_the_sum(
     page: Page, media: MediaServer, noises: StemOutput
 ):
@@ -461,6 +470,7 @@ def test_engine_mute_and_solo_take_stems_out_of_the_sum(
     page.wait_for_function(f"() => {audible}.join() === 'false,false,true,false'")
 
 
+@pytest.mark.alone
 def test_engine_gets_fresh_addresses_when_they_have_ended(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples
 ):
@@ -474,6 +484,7 @@ def test_engine_gets_fresh_addresses_when_they_have_ended(
     assert_plays_since(recorded(page), noise_samples, 960_000)
 
 
+@pytest.mark.alone
 def test_engine_tries_again_what_failed_in_passing(
     page: Page, media: MediaServer, noises: StemOutput, noise_samples
 ):
@@ -487,7 +498,7 @@ def test_engine_tries_again_what_failed_in_passing(
     assert_plays_since(recorded(page), noise_samples, 960_000)
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("output_format", "stems"),
@@ -525,6 +536,7 @@ def test_engine_seeks_in_three_hours_at_once_and_in_little_memory(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_engine_memory_comes_to_rest_however_often_one_seeks(page: Page, media: MediaServer, tell):
     output = long_output(CACHE / "opus", OutputFormat.OPUS, 4, 180)
     page.evaluate("output => engine.timeToOpen(output)", media.describe(output))

@@ -491,6 +491,7 @@ def test_view_turns_the_page_with_the_playhead(open_player: OpenPage):
     wait_for(lambda: view_begin(page) > before, "the view has moved")
 
 
+@pytest.mark.alone
 def test_playhead_moves_without_rendering(open_player: OpenPage):
     page = open_player()
     play_of(page).click()

@@ -165,6 +165,7 @@ def test_minute_of_sound_is_steady(page: Page):
     assert max(map(abs, cents)) < 0.5
 
 
+@pytest.mark.alone
 def test_live_tone_is_shifted_in_a_context_that_began_suspended(page: Page):
     heard = np.array(page.evaluate(PLAY, 3))
 

@@ -94,7 +94,7 @@ def test_orders_of_the_command_line_are_summed_by_profile(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_orders_of_the_service_stand_beside_those_of_the_command_line(
     tmp_path: Path, database_conninfo: str
 ) -> None:

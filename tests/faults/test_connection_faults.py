@@ -16,7 +16,7 @@ from running_parts import Part, wait_for
 from service_deployment import ServiceDeployment, service
 from short_takes import Takes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 DESCRIPTORS = 400
 HELD = 600

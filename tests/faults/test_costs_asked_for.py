@@ -17,7 +17,7 @@ from paid_time import IDLE_S, Side, assert_told, commands, serving
 from s3_server import S3Server
 from short_takes import Takes
 
-pytestmark = [pytest.mark.slow, pytest.mark.s3]
+pytestmark = [pytest.mark.slow, pytest.mark.s3, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -114,6 +114,7 @@ def stand_in(request: pytest.FixtureRequest) -> "Iterator[tuple[subprocess.Popen
     process.wait()
 
 
+@pytest.mark.alone
 def test_descriptors_that_a_process_leaks_are_reported(
     stand_in: "tuple[subprocess.Popen[bytes], bool]", tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from stemset.jobs.attempts import Outcome
 from stemset.jobs.database import Database
 from stemset.jobs.job import Job, Queue
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 FAR = replace(REQUEST, queue=Queue.WORKER)
 FAR_OTHER = replace(OTHER, queue=Queue.WORKER, output_name="other_cdcdcdcd")

@@ -16,7 +16,7 @@ from stemset.jobs.figures import WAIT_BOUNDS_S, Figures, figures
 from stemset.jobs.job import Queue, State
 from stemset.orders.messages import Failure
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 METADATA = {
     "fingerprint": REQUEST.fingerprint,

@@ -338,7 +338,7 @@ async def timed(world: World, **wanted: Any) -> tuple[Sequence[Entry], str | Non
     return entries, cursor, min(took_s)
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.parametrize("sort", list(Sort))
 @pytest.mark.parametrize("profiles", [None, frozenset({"h4n"})])

@@ -22,7 +22,7 @@ from stemset.jobs.events import CHANNEL, Event, Kind
 from stemset.jobs.listening import Batch, Subscription
 from stemset.jobs.migrate import migrate
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture

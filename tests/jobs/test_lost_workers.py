@@ -26,7 +26,7 @@ from stemset.orders.runner import MakeLinks
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 FAR = replace(REQUEST, queue=Queue.WORKER)
 FAR_OTHER = replace(OTHER, queue=Queue.WORKER, output_name="other_cdcdcdcd")

@@ -88,7 +88,7 @@ def test_migrate_again_keeps_what_is_there(database_conninfo: str):
         assert connection.execute("SELECT name FROM secrets").fetchall() == [("kept",)]
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_migrate_up_to_date_takes_no_time(database_conninfo: str):
     took = []
     for _ in range(10):

@@ -137,7 +137,7 @@ async def fill(world: World) -> None:
         await connection.execute(text("ANALYZE"))
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.slow
 def test_pace_of_ten_thousand_jobs_is_found_by_the_newest_alone(
     database_conninfo: str, store: Store

@@ -21,7 +21,7 @@ from stemset.errors import StorageUnavailable, WorkerBusy, WorkerRefused, Worker
 from stemset.orders.messages import LinkWanted, parse_links
 from stemset.orders.signing import subject, verify
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timed]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 QUESTION = a_report(2, phase="uploading", wanted=[{"method": "PUT", "name": "vocals.flac"}])

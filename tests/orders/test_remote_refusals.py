@@ -16,7 +16,7 @@ from stemset.errors import (
 )
 from stemset.orders.signing import verify
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timed]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 async def test_run_busy_worker_is_waited_for(worker: FakeWorker, runners: Runners):

@@ -19,7 +19,7 @@ from written_orders import a_report, an_order
 from stemset.errors import DeadlinePassed, WorkerUnreachable
 from stemset.orders import remote
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timed]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 async def test_run_stream_that_is_cut_is_joined_by_the_same_attempt(

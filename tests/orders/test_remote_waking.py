@@ -26,7 +26,7 @@ from stemset.orders._answers import TryAgain, translated
 from stemset.orders.messages import Status
 from stemset.orders.phase import Phase
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timed]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 async def test_run_cold_start_is_waited_for_and_told_at_once(worker: FakeWorker, runners: Runners):

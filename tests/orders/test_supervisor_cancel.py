@@ -21,7 +21,7 @@ from written_orders import an_order
 from stemset.errors import Interrupted
 from stemset.orders.messages import Status
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timed]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 PROMPT_S = 2.0
 

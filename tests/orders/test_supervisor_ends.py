@@ -9,7 +9,7 @@ from written_orders import an_order
 from stemset.orders.messages import ComputingSettings, Status
 from stemset.orders.supervisor import Supervisor
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timed]
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]
 
 
 @pytest.mark.parametrize(

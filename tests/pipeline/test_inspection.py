@@ -142,6 +142,7 @@ class Slow:
         return mix
 
 
+@pytest.mark.alone
 def test_times_realtime_is_that_of_the_second_run_unless_the_first_took_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -121,7 +121,7 @@ def test_run_after_a_kill_does_not_upload_again(far: Far, take: Take) -> None:
     assert uploaded["already"] is True
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_at_the_worker_says_how_to_go_on(
     far: Far, take: Take, number: signal.Signals
@@ -145,7 +145,7 @@ def test_interrupted_at_the_worker_says_how_to_go_on(
     assert far.run(path)[0] == 0
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.parametrize("scene", ["slow", "deaf"])
 def test_interrupted_in_a_download_ends_at_once_and_leaves_nothing_to_see(
     far: Far, take: Take, scene: str

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from stemset.serving.bounded_http import HEAD_WITHIN_S, MAX_HEAD_BYTES, BoundedHttp
 from stemset.serving.listening import listen_on
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 WITHIN_S = 20.0
 LATE_S = 0.5

@@ -427,7 +427,7 @@ def test_gateway_killed_and_started_again_is_ridden_out(
     assert sha256(tmp_path / "copy") == sha256(recording)
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_gateway_dead_for_longer_than_is_retried_is_an_error_in_time(
     bucket_settings: StoreSettings, s3_server: S3Server, recording: Path
 ) -> None:

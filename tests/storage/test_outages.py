@@ -19,7 +19,7 @@ from stemset.storage._obstore import PART_BYTES
 from stemset.storage.settings import StoreSettings
 from stemset.storage.store import Store, open_store
 
-pytestmark = [pytest.mark.s3, pytest.mark.timed]
+pytestmark = [pytest.mark.s3, pytest.mark.alone]
 
 LONG = 6 * PART_BYTES + 1
 FROZEN_S = 5.0

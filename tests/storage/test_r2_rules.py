@@ -85,6 +85,7 @@ def test_body_over_the_limit_is_refused(r2_settings: StoreSettings, r2_proxy: R2
     assert (status, "EntityTooLarge" in text) == (400, True)
 
 
+@pytest.mark.alone
 def test_second_write_within_a_second_is_refused(r2_settings: StoreSettings) -> None:
     assert call(r2_settings, "PUT")[0] == 200
     assert call(r2_settings, "PUT")[0] == 429

@@ -125,7 +125,7 @@ def test_refusal_that_passes_is_an_outage(status: int, code: str) -> None:
     assert type(refusal(status, code, "a/b")) is StorageUnavailable
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 @pytest.mark.s3
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_callback_of_an_interrupted_attempt_is_posted_before_the_process_ends(
     assert error.code == "interrupted"
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_callback_that_hangs_does_not_hold_up_the_end_of_the_process(tmp_path: Path, job_id: str):
     with listening(HANG) as backend:
         worker = start(tmp_path, environ=environ(backend))

@@ -18,7 +18,7 @@ def last(reports: list[Report]) -> tuple[str, str | None]:
     return end.status.value, end.error.code if end.error else None
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_cancel_running_job_ends_its_streams_with_cancelled(
     worker: Worker, client: Client, job_id: str, gate: Path
 ):

@@ -27,7 +27,7 @@ from running_worker import (
 
 from stemset.orders.messages import Report
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.alone
 
 ENDS_WITHIN_S = 3.0
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - nothing of value listens

@@ -53,7 +53,7 @@ def test_process_logs_hold_the_attempt(worker: Worker, client: Client, job_id: s
     assert worker.log("Attempt ended: complete", job_id=job_id)[0]["seconds"] >= 0
 
 
-@pytest.mark.timed
+@pytest.mark.alone
 def test_process_idle_stream_repeats_the_latest_report(client: Client, job_id: str, gate: Path):
     with client.stream(make_order(job_id, wishes={"gate": str(gate)})) as reports:
         while next(reports).progress != 0.5:
