@@ -297,6 +297,7 @@ def paid(remote: Remote, cap: float | None = None) -> Remote:
     return replace(remote, spending=Spending(RATE, journal, profile="far", cap=cap))
 
 
+@pytest.mark.alone
 def test_run_tells_what_each_order_and_all_of_it_cost(remote: Remote, take: Take) -> None:
     ran = paid(remote)(take(), take("b.wav", seed=2))
 
@@ -329,6 +330,7 @@ def test_order_that_fails_costs_too(remote: Remote, take: Take) -> None:
     assert ran.events[-1]["cost"]["amount"] > 0.3
 
 
+@pytest.mark.alone
 def test_person_is_told_what_it_cost_in_words(remote: Remote, take: Take) -> None:
     said = paid(remote).in_words(take())
 
