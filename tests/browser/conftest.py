@@ -19,23 +19,14 @@ from accessibility import violations_of
 from chromium_browser import NoChromium, launched
 from failure_sections import seen_by
 from page_build import ROOT, build_page
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 from service_deployment import ServiceDeployment, service
 from watched_pages import WatchedPages
 from web_service import CONFIG, ReadyOutput, separate
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
-# How long a page may take to show what a test expects. The machine may be busy with others, and a
-# test that is about time says so itself.
-EXPECTED_WITHIN_MS = 15_000
-
 OpenPage = Callable[..., Page]
-
-
-def pytest_configure() -> None:
-    """Give every expectation its time."""
-    expect.set_options(timeout=EXPECTED_WITHIN_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -547,7 +547,7 @@ def test_engine_memory_comes_to_rest_however_often_one_seeks(page: Page, media: 
         held.append(renderer_bytes(page))
 
     tell(f"renderer after each 300 seeks, MB: {[round(each / 1e6) for each in held]}")
-    # What it keeps of answers for the tool that drives it fills up first; 70 MB are the page's own.
+    # What the browser keeps of answers, for whoever drives it, fills up first.
     assert held[2] < held[1] + 30e6
 
 
