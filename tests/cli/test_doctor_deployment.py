@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 from cors_rules import allow, documented_rules
-from deployment import CONFIG, Worker, environment, free_port, wait_for
+from deployment import CONFIG, Worker, environment, free_port
 from ledger_database import LedgerDatabases
 from program import Stemset
+from running_parts import wait_for
 from s3_server import S3Server
 
 from stemset import __version__

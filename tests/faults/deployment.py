@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 import psutil
 from program import Ended
+from running_parts import wait_for
 
 from stemset.pipeline.output import read_metadata
 from stemset.pipeline.verify import verify_output
@@ -24,7 +24,6 @@ from stemset.storage.store import Store, open_store
 
 SECRET = "whsec_" + "c3RlbXNldC10ZXN0cy1vbi1sb29wYmFjay1vbmx5"
 WAIT_S = 120.0
-_POLL_S = 0.05
 
 CONFIG = """
 profiles:
@@ -225,15 +224,6 @@ def ended(process: "subprocess.Popen[bytes]", within_s: float = WAIT_S) -> Ended
 def uploads(done: Ended) -> list[dict[str, Any]]:
     """The recordings that a command really uploaded."""
     return [each for each in done.events("uploaded") if not each["already"]]
-
-
-def wait_for(condition: Any, what: str, log: Path | None = None) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + WAIT_S
-    while not condition():
-        logged = log.read_text("utf-8")[-2000:] if log else ""
-        assert time.monotonic() < limit, f"never: {what}\n{logged}"
-        time.sleep(_POLL_S)
 
 
 def assert_split_once(deployment: Deployment, *recordings: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from deployment import Deployment, Worker, ended, environment, wait_for
+from deployment import Deployment, Worker, ended, environment
 from program import Ended
+from running_parts import wait_for
 from service_deployment import FAR, ServiceDeployment, service
 from sleeping_platform import SleepingPlatform
 

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from deployment import SECRET, Deployment, assert_split_once, ended, uploads, wait_for
+from deployment import SECRET, Deployment, assert_split_once, ended, uploads
+from running_parts import wait_for
 from s3_server import S3Server
 
 pytestmark = [pytest.mark.s3, pytest.mark.slow]
