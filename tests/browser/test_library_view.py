@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from full_library import fill
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Browser, Download, Locator, Page, Route, expect
 from running_parts import wait_for
 from service_deployment import ServiceDeployment
 from watched_pages import DESKTOP, PHONE, Screen, Theme, wait_painted
@@ -141,6 +141,27 @@ def test_recording_is_renamed_at_once_and_for_good(band: ServiceDeployment, open
     page.reload()
     expect(row_of(page, "Tuesday, slow – עברית 🎸")).to_be_visible()
     assert "Tuesday, slow – עברית 🎸" in recordings_of(band)
+
+
+def test_name_that_is_given_is_kept_though_the_page_is_left_at_once(
+    band: ServiceDeployment, open_page: OpenPage
+):
+    page = open_page(band.url)
+    choose(page, "example", "Rename").click()
+    page.get_by_role("textbox", name="Name").fill("Tuesday")
+    on_its_way: list[Route] = []
+
+    def hold(call: Route) -> None:
+        on_its_way.append(call)
+
+    page.route("**/api/recordings/*", hold)
+    page.keyboard.press("Enter")
+    expect(names_of(page)).to_have_text(["Tuesday", "Ending", "Bridge"])
+    page.goto("about:blank")
+    (call,) = on_its_way
+    call.continue_()
+
+    wait_for(lambda: "Tuesday" in recordings_of(band), "it has its new name")
 
 
 def test_name_that_is_not_taken_goes_back(band: ServiceDeployment, open_page: OpenPage):

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from running_parts import wait_for
 from service_deployment import ServiceDeployment
 from service_deployment import service as deployed
-from watched_pages import PHONE, Theme
+from watched_pages import PHONE, HeldAnswers, Theme, wait_painted
 from web_service import CONFIG, PROFILE
 
 OpenPage = Callable[..., Page]
@@ -82,6 +82,21 @@ def test_phone_that_opens_the_code_is_paired_and_has_what_the_player_needs(
     assert page.evaluate(HAS_WORKLETS)
     assert page.evaluate("'wakeLock' in navigator && 'Notification' in window")
     assert page.evaluate("document.cookie") == ""
+
+
+def test_answer_from_before_the_pairing_does_not_say_that_the_phone_is_not_paired(
+    service: ServiceDeployment, open_page: OpenPage, open_phone: Callable[..., Page]
+):
+    page = open_phone(shown_url(service, open_page))
+    answers = HeldAnswers(page, "/api/pairing")
+    page.reload()
+
+    with page.expect_response("**/api/pairing"):
+        page.get_by_role("button", name="Pair this phone").click()
+    wait_painted(page)
+    answers.let_go()
+
+    expect(page.get_by_text("tuesday").first).to_be_visible()
 
 
 def test_phone_has_none_of_that_without_encryption(service: ServiceDeployment, open_page: OpenPage):

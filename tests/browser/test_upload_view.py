@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import CDPSession, Dialog, FileChooser, Locator, Page, Request, expect
 from running_parts import wait_for
 from service_deployment import ServiceDeployment
-from watched_pages import DESKTOP, PHONE, Screen, Theme
+from watched_pages import DESKTOP, PHONE, HeldAnswers, Screen, Theme, wait_painted
 from web_service import PROFILE
 
 OpenPage = Callable[..., Page]
@@ -56,6 +56,13 @@ def drop(
     session = page.context.new_cdp_session(page)
     for kind in kinds:
         session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 500, "data": data})
+
+
+def drop_early(page: Page, path: Path) -> None:
+    """Drop a file as soon as the page can take it."""
+    expect(page.get_by_role("button", name="Choose recordings")).to_be_visible()
+    wait_painted(page)
+    drop(page, path)
 
 
 def row(page: Page, name: str) -> Locator:
@@ -120,6 +127,22 @@ def test_song_that_is_dropped_is_sent_and_given_to_a_job(
     expect(row(page, example.name)).to_contain_text("Sent, and given to a job.", timeout=SOON_MS)
     assert_kept(web_service, example)
     expect(row(page, example.name)).to_be_hidden(timeout=SOON_MS)
+
+
+@pytest.mark.parametrize("late", ["profiles", "strategies", "models"])
+def test_song_that_is_dropped_early_waits_for_what_can_be_made(
+    web_service: ServiceDeployment, open_page: OpenPage, example: Path, late: str
+):
+    page = open_page(web_service.url)
+    answers = HeldAnswers(page, f"/api/{late}")
+    page.reload()
+    drop_early(page, example)
+
+    expect(page.get_by_text("1 file is added as soon as the service has said")).to_be_visible()
+    answers.let_go()
+    expect(row(page, example.name)).to_contain_text("Sent, and given to a job.", timeout=SOON_MS)
+    expect(page.get_by_text("is added as soon as")).to_be_hidden()
+    assert_kept(web_service, example)
 
 
 def test_folder_that_is_dropped_gives_its_recordings_and_names_what_else_was_in_it(
@@ -203,6 +226,28 @@ def test_upload_goes_on_after_a_reload_with_the_parts_that_are_missing(
     put = parts_put(page)
     choose(page, long_take, button="Choose again practice.wav")
 
+    expect(row(page, "practice.wav")).to_contain_text("given to a job", timeout=SOON_MS)
+    assert sorted(put) == sorted({1, 2, 3, 4} - set(received))
+    assert_kept(web_service, long_take)
+
+
+def test_file_that_is_dropped_early_goes_on_with_what_was_broken_off(
+    web_service: ServiceDeployment, open_page: OpenPage, long_take: Path
+):
+    page = open_page(web_service.url, expect=CUT_OFF)
+    page.on("dialog", lambda dialog: dialog.accept())
+    slow_down(page, SLOW)
+    choose(page, long_take)
+    await_parts(web_service, 2)
+    answers = HeldAnswers(page, "/api/uploads")
+    page.reload()
+    slow_down(page, 0)
+    received = await_parts(web_service, 2)
+    put = parts_put(page)
+    drop_early(page, long_take)
+
+    expect(page.get_by_text("1 file is added as soon as the service has said")).to_be_visible()
+    answers.let_go()
     expect(row(page, "practice.wav")).to_contain_text("given to a job", timeout=SOON_MS)
     assert sorted(put) == sorted({1, 2, 3, 4} - set(received))
     assert_kept(web_service, long_take)

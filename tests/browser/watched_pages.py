@@ -1,5 +1,6 @@
 """Pages whose errors are noticed: what is logged, thrown, refused or not answered."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,20 @@ WAIT_MS = 15_000
 _REFUSED = 400
 # A page that is left, and a player that jumps, give up what they asked for.
 _GIVEN_UP = "net::ERR_ABORTED"
+
+
+_HOLD = """
+const answered = fetch;
+const open = new Promise((resolve) => { globalThis.letGo = resolve; });
+globalThis.fetch = async (...call) => {
+  const answer = await answered(...call);
+  const { method, signal, url } = call[0];
+  if (method !== "GET" || new URL(url).pathname !== PATH) return answer;
+  const given = new Promise((_, end) => signal.addEventListener("abort", () => end(signal.reason)));
+  await Promise.race([open, given]);
+  return answer;
+};
+"""
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,21 @@ class WatchedPages:
     def _note(self, expected: re.Pattern[str] | None, problem: str | None) -> None:
         if problem is not None and not (expected and expected.search(problem)):
             self.problems.append(problem)
+
+
+class HeldAnswers:
+    """What the service answers at once to a page's reads, and the page gets when it is let go.
+
+    It begins with the page's next load; a read that the page gives up meanwhile ends there.
+    """
+
+    def __init__(self, page: Page, path: str) -> None:
+        self._page = page
+        page.add_init_script(_HOLD.replace("PATH", json.dumps(path)))
+
+    def let_go(self) -> None:
+        """Have the answers arrive, and later ones at once."""
+        self._page.evaluate("letGo()")
 
 
 def wait_painted(page: Page) -> None:

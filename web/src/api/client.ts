@@ -47,6 +47,9 @@ export class ApiError extends Error {
 /** Calls by path and method: `answered(api.GET("/api/jobs", { params }))`. */
 export const api = createClient<paths>({ baseUrl: "/" });
 
+/** A call with this is made even if the page is left: what it does is shown as done already. */
+export const outlivesPage = { keepalive: true };
+
 /** Headers that give a call an id of the page's own; those of one file's way have the same. */
 export function named(trace: string | undefined): Record<string, string> {
   return trace ? { "x-request-id": trace } : {};

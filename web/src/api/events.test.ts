@@ -1,4 +1,4 @@
-import { QueryClient } from "@tanstack/react-query";
+import { QueryClient, QueryObserver } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { CacheKeeper } from "./events";
 import { job } from "./job.fixture";
@@ -42,6 +42,30 @@ test("recordings are read again once for a flock of changes", () => {
   expect(isStale(keys.recordings)).toBe(true);
 });
 
+test("changes while recordings are read have them read once more, and give no read up", async () => {
+  let begun = 0;
+  const takeLong = ({ signal }: { signal: AbortSignal }) =>
+    new Promise<string[]>((resolve, reject) => {
+      begun += 1;
+      const read = [`as of read ${begun}`];
+      signal.onabort = () => reject(signal.reason);
+      setTimeout(() => resolve(read), 2500);
+    });
+  client.removeQueries({ queryKey: keys.recordings });
+  const observer = new QueryObserver(client, { queryKey: keys.recordings, queryFn: takeLong });
+  const stop = observer.subscribe(() => {});
+  for (let seconds = 0; seconds < 4; seconds += 1) {
+    keeper.apply({ kind: "recording", id: "a", isDeleted: false });
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(client.getQueryData(keys.recordings)).toEqual(["as of read 1"]);
+  await vi.advanceTimersByTimeAsync(4000);
+  expect(client.getQueryData(keys.recordings)).toEqual(["as of read 2"]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(begun).toBe(3); // the last change came while the second was under way
+  stop();
+});
+
 test("when a job ends while others wait, their places are asked for", () => {
   keeper.apply({ kind: "job", job: job({ job_id: "next" }) });
   vi.advanceTimersByTime(1000);
@@ -58,19 +82,21 @@ test("a job that is complete makes stale how long jobs take", () => {
   expect(isStale(keys.profiles)).toBe(true);
 });
 
-test("hello and reset make everything stale at once", () => {
+test("hello and reset make everything stale at once", async () => {
   for (const kind of ["hello", "reset"] as const) {
     client.setQueryData<Jobs>(keys.jobs, []);
     client.setQueryData(keys.recordings, []);
     client.setQueryData(keys.output("x"), {});
     keeper.apply({ kind });
+    await vi.advanceTimersByTimeAsync(0);
     expect([keys.jobs, keys.recordings, keys.output("x")].map(isStale)).toEqual([true, true, true]);
   }
 });
 
-test("an output that is deleted is stale, and no job leads to it any more", () => {
+test("an output that is deleted is stale, and no job leads to it any more", async () => {
   client.setQueryData<Jobs>(keys.jobs, [job({ state: "complete", output_id: "x" })]);
   keeper.apply({ kind: "output", id: "x", isDeleted: true });
+  await vi.advanceTimersByTimeAsync(0);
   expect(kept()?.map((each) => each.output_id)).toEqual([null]);
   expect(isStale(keys.output("x"))).toBe(true);
 });

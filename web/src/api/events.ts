@@ -8,7 +8,7 @@ import { followEvents } from "./event-sharing";
 import type { ServiceEvent } from "./event-stream";
 import { hasEnded, isRunning, type Jobs, withoutOutput } from "./job-cache";
 import { keepJob } from "./jobs";
-import { keys } from "./queries";
+import { keys, readAnew } from "./queries";
 
 export { type Connection, useConnection } from "./connection";
 
@@ -90,8 +90,8 @@ export class CacheKeeper {
     switch (event.kind) {
       case "hello":
       case "reset":
-        void this.client.invalidateQueries({ queryKey: keys.jobs });
-        void this.client.invalidateQueries({ queryKey: keys.recordings });
+        void readAnew(this.client, keys.jobs);
+        void readAnew(this.client, keys.recordings);
         // One that plays goes on playing; whoever opens one reads it anew.
         void this.client.invalidateQueries({ queryKey: ["outputs"], refetchType: "none" });
         break;
@@ -108,7 +108,7 @@ export class CacheKeeper {
             (jobs) => jobs && withoutOutput(jobs, event.id),
           );
         }
-        void this.client.invalidateQueries({ queryKey: keys.output(event.id) });
+        void readAnew(this.client, keys.output(event.id));
         this.#renewSoon(keys.recordings);
         break;
     }
@@ -135,10 +135,13 @@ export class CacheKeeper {
   #renewSoon(queryKey: readonly string[]): void {
     const name = queryKey.join();
     if (this.#timers.has(name)) return;
+    const later = () => this.#timers.set(name, setTimeout(renew, SOON_MS));
     const renew = () => {
+      // What is under way may bring what was; given up, it would never end where calls take long.
+      if (this.client.isFetching({ queryKey }) > 0) return later();
       this.#timers.delete(name);
       void this.client.invalidateQueries({ queryKey });
     };
-    this.#timers.set(name, setTimeout(renew, SOON_MS));
+    later();
   }
 }

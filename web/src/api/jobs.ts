@@ -10,7 +10,7 @@ import {
 import { answered, api, type Job, type JobState } from "./client";
 import { type Connection, useConnection } from "./connection";
 import { Arrivals, isRunning, type Jobs, newestFirst, statesDiffer, withJob } from "./job-cache";
-import { keys } from "./queries";
+import { keys, readAnew } from "./queries";
 
 /** What events told; they put jobs in here as well as in the list. */
 export const arrivals = new Arrivals();
@@ -86,7 +86,7 @@ async function listJobs({ client, signal }: QueryFunctionContext<typeof keys.job
   const jobs = arrivals.since(mark).reduce(withJob, listed);
   const before = client.getQueryData<Jobs>(keys.jobs);
   if (before && statesDiffer(before, jobs)) {
-    void client.invalidateQueries({ queryKey: keys.recordings });
+    void readAnew(client, keys.recordings);
   }
   return jobs;
 }

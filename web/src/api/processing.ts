@@ -1,6 +1,6 @@
 /** Having a recording separated. */
 
-import { answered, api, named } from "./client";
+import { answered, api, named, outlivesPage } from "./client";
 
 /**
  * Ask for a job; asked again, it is the same one, and `created` says that it stood.
@@ -13,6 +13,7 @@ export function processRecording(recordingId: string, profile: string, trace?: s
       params: { path: { recording_id: recordingId } },
       body: { profile_name: profile },
       headers: named(trace),
+      ...outlivesPage,
     }),
   );
 }

@@ -1,6 +1,6 @@
 /** What the page knows of the service: read once, kept, and renewed by the events. */
 
-import { QueryClient, useQuery } from "@tanstack/react-query";
+import { QueryClient, type QueryKey, useQuery } from "@tanstack/react-query";
 import { ApiError, answered, api, type Model } from "./client";
 
 /** Names of what is kept. An event makes those anew that it touches. */
@@ -25,6 +25,17 @@ export function makeQueryClient(): QueryClient {
       mutations: { networkMode: "always" },
     },
   });
+}
+
+/**
+ * Have something read by calls that begin now.
+ *
+ * One under way may bring what was before the change that makes it stale, and invalidating alone
+ * waits for that one where it is the first.
+ */
+export async function readAnew(client: QueryClient, queryKey: QueryKey): Promise<void> {
+  await client.cancelQueries({ queryKey });
+  await client.invalidateQueries({ queryKey });
 }
 
 export function useProfiles() {

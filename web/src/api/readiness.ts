@@ -25,8 +25,9 @@ function canRun({ is_installed, missing_libraries }: Model): boolean {
 
 /** How profiles stand, as far as the service has said it yet. */
 export function useReadiness() {
-  const { data: strategies } = useStrategies();
-  const { data: models } = useModels();
+  const { data: strategies, isPending: waitsForStrategies } = useStrategies();
+  const { data: models, isPending: waitsForModels } = useModels();
+  const isKnown = !waitsForStrategies && !waitsForModels;
   const strategyOf = (profile: Profile) =>
     strategies?.find(({ name }) => name === profile.strategy);
   const isAllowed = (profile: Profile) => forbiddenModels(strategyOf(profile)).length === 0;
@@ -37,5 +38,5 @@ export function useReadiness() {
     if (!isAllowed(profile)) return " (not allowed)";
     return isReady(profile) ? "" : " (not installed)";
   };
-  return { strategyOf, isAllowed, lackOf, isReady, obstacleOf };
+  return { isKnown, strategyOf, isAllowed, lackOf, isReady, obstacleOf };
 }

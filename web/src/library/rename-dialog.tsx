@@ -2,8 +2,8 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
-import { answered, api, type Recording } from "../api/client";
-import { keys } from "../api/queries";
+import { answered, api, outlivesPage, type Recording } from "../api/client";
+import { keys, readAnew } from "../api/queries";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { toast } from "../ui/toasts";
@@ -67,12 +67,13 @@ function useRename() {
     editRecording(client, id, (each) => ({ ...each, name }));
     try {
       const params = { path: { recording_id: id } };
-      await answered(api.PATCH("/api/recordings/{recording_id}", { params, body: { name } }));
+      const call = { params, body: { name }, ...outlivesPage };
+      await answered(api.PATCH("/api/recordings/{recording_id}", call));
     } catch (error) {
       editRecording(client, id, (each) => ({ ...each, name: before }));
       const words = `${quoted(before)} keeps its name: it could not be renamed. ${reasonOf(error)}`;
       toast(words, { kind: "bad" });
     }
-    await client.invalidateQueries({ queryKey: keys.recordings });
+    await readAnew(client, keys.recordings);
   };
 }

@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Profile, Recording } from "../api/client";
 import { processRecording } from "../api/processing";
-import { keys, useProfiles } from "../api/queries";
+import { keys, readAnew, useProfiles } from "../api/queries";
 import { useReadiness } from "../api/readiness";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -36,9 +36,7 @@ export function SeparateDialog({ recording, onClose }: Props) {
         kind: "bad",
       });
     }
-    for (const queryKey of [keys.jobs, keys.recordings]) {
-      void client.invalidateQueries({ queryKey });
-    }
+    for (const key of [keys.jobs, keys.recordings]) void readAnew(client, key);
   }
   return (
     <Dialog title={`Separate ${quoted(recording.name)}`} onClose={onClose}>

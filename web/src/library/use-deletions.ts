@@ -2,8 +2,8 @@
 
 import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useSyncExternalStore } from "react";
-import { ApiError, answered, api, type Recording } from "../api/client";
-import { keys } from "../api/queries";
+import { ApiError, answered, api, outlivesPage, type Recording } from "../api/client";
+import { keys, readAnew } from "../api/queries";
 import { toast } from "../ui/toasts";
 import { Deletions } from "./deletions";
 import { removeRecording } from "./recordings";
@@ -26,17 +26,17 @@ export function useDeletions(): [ReadonlySet<string>, (recording: Recording) => 
 }
 
 function begin(client: QueryClient, { recording_id: id, name }: Recording): void {
-  const send = async (isLeaving: boolean) => {
+  const send = async () => {
     removeEventListener("pagehide", leave);
     try {
-      await deletions.send(id, () => tell(client, id, isLeaving));
+      await deletions.send(id, () => tell(client, id));
     } catch (error) {
       toast(`${quoted(name)} could not be deleted and is still here. ${reasonOf(error)}`, {
         kind: "bad",
       });
     }
   };
-  const leave = () => void send(true);
+  const leave = () => void send();
   const undo = () => {
     removeEventListener("pagehide", leave);
     deletions.undo(id);
@@ -46,20 +46,19 @@ function begin(client: QueryClient, { recording_id: id, name }: Recording): void
   toast(`${quoted(name)} was deleted.`, {
     forMs: UNDO_MS,
     action: { label: "Undo", run: undo },
-    onGone: () => void send(false),
+    onGone: () => void send(),
   });
 }
 
 /** Tell the service; what is gone already is as good as deleted. */
-async function tell(client: QueryClient, id: string, isLeaving: boolean): Promise<void> {
+async function tell(client: QueryClient, id: string): Promise<void> {
   const params = { path: { recording_id: id } };
   try {
-    // Kept alive, the call outlives the page.
-    await answered(api.DELETE("/api/recordings/{recording_id}", { params, keepalive: isLeaving }));
+    await answered(api.DELETE("/api/recordings/{recording_id}", { params, ...outlivesPage }));
   } catch (error) {
     if (!(error instanceof ApiError && error.code === "recording_not_found")) throw error;
   }
   await client.cancelQueries({ queryKey: keys.recordings });
   removeRecording(client, id);
-  void client.invalidateQueries({ queryKey: keys.recordings });
+  void readAnew(client, keys.recordings);
 }

@@ -2,6 +2,7 @@
 
 import { type QueryClient, useQuery } from "@tanstack/react-query";
 import { answered, api } from "../api/client";
+import { readAnew } from "../api/queries";
 
 export const pairingKey = ["pairing"] as const;
 
@@ -14,5 +15,5 @@ export function usePairing() {
 }
 
 export function askAgain(client: QueryClient): Promise<void> {
-  return client.invalidateQueries({ queryKey: pairingKey });
+  return readAnew(client, pairingKey);
 }

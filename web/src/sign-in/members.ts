@@ -2,6 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { answered, api, type Member, type Role } from "../api/client";
+import { readAnew } from "../api/queries";
 
 const membersKey = ["members"] as const;
 
@@ -29,7 +30,7 @@ export function useMemberChange() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: make,
-    onSettled: () => client.invalidateQueries({ queryKey: membersKey }),
+    onSettled: () => readAnew(client, membersKey),
   });
 }
 

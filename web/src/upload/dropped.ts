@@ -8,6 +8,14 @@ export interface Gathered {
   readonly leftOut: readonly string[];
 }
 
+/** What was chosen in two goes. */
+export function together(first: Gathered, second: Gathered): Gathered {
+  return {
+    files: [...first.files, ...second.files],
+    leftOut: [...first.leftOut, ...second.leftOut],
+  };
+}
+
 interface Found {
   readonly file: File;
   readonly path: string;

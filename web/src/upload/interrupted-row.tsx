@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef } from "react";
 import type { Upload } from "../api/client";
+import { readAnew } from "../api/queries";
 import { Button } from "../ui/button";
 import { size } from "../ui/format";
 import { toast } from "../ui/toasts";
@@ -30,7 +31,7 @@ export function InterruptedRow({ upload }: { upload: Upload }) {
     } catch {
       toast(`${name} could not be removed just now.`, { kind: "bad" });
     }
-    client.invalidateQueries({ queryKey: OPEN_UPLOADS });
+    void readAnew(client, OPEN_UPLOADS);
   };
 
   return (

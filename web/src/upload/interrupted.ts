@@ -10,16 +10,22 @@ const LOOK_EVERY_MS = 10_000;
 
 export const OPEN_UPLOADS = ["uploads"] as const;
 
+interface Interrupted {
+  readonly interrupted: readonly Upload[];
+  /** Whether the service has said which there are, or will not. */
+  readonly isKnown: boolean;
+}
+
 /** The open ones that this page is not at; looked at again while there are some. */
-export function useInterrupted(): readonly Upload[] {
+export function useInterrupted(): Interrupted {
   useSyncExternalStore(uploads.subscribe, uploads.items);
-  const { data = [] } = useQuery({
+  const { data = [], isPending } = useQuery({
     queryKey: OPEN_UPLOADS,
     queryFn: listOpen,
     refetchOnWindowFocus: "always",
     refetchInterval: ({ state }) => (state.data?.some(isElsewhere) ? LOOK_EVERY_MS : false),
   });
-  return data.filter(isElsewhere);
+  return { interrupted: data.filter(isElsewhere), isKnown: !isPending };
 }
 
 function isElsewhere({ upload_id }: Upload): boolean {

@@ -2,7 +2,7 @@
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { answered, api, type Model, type Profile } from "../api/client";
-import { isInstalling, keys } from "../api/queries";
+import { isInstalling, keys, readAnew } from "../api/queries";
 import { Button } from "../ui/button";
 import { partDone, priceOf, qualityOf, stepOf } from "./model-words";
 import { listed } from "./profile-words";
@@ -73,7 +73,7 @@ function InstallButton({ model: { name, install } }: { model: Model }) {
   const order = useMutation({
     mutationFn: () =>
       answered(api.POST("/api/models/{name}/install", { params: { path: { name } } })),
-    onSettled: () => client.invalidateQueries({ queryKey: keys.models }),
+    onSettled: () => readAnew(client, keys.models),
   });
   return (
     <div>

@@ -11,24 +11,27 @@ import { costOf, formatOf, listed, placeOf, spentOf } from "./profile-words";
 
 const KEY = "stemset.upload.profile";
 
+/** A profile's name, null where nothing can be made, undefined until that is known. */
+export type Choice = string | null | undefined;
+
 interface Props {
-  chosen: string | null;
-  /** Null as long as nothing can be added. */
+  chosen: Choice;
   onChoose: (profile: string | null) => void;
 }
 
 export function ProfileChoice({ chosen, onChoose }: Props) {
   const profiles = useProfiles();
-  const { strategyOf, isAllowed, lackOf, isReady, obstacleOf } = useReadiness();
+  const { strategyOf, isAllowed, lackOf, isReady, obstacleOf, ...readiness } = useReadiness();
   const all = profiles.data;
   const standing = all?.find(({ name }) => name === (chosen ?? recall(KEY)));
   const current = standing ?? all?.find(isReady) ?? all?.[0];
   const usable = current && isReady(current) ? current.name : null;
+  const isKnown = all ? readiness.isKnown : profiles.isError;
   const offered = all?.find((profile) => isAllowed(profile) && lackOf(profile).length > 0);
 
   useEffect(() => {
-    if (usable !== chosen) onChoose(usable);
-  }, [usable, chosen, onChoose]);
+    if (isKnown && usable !== chosen) onChoose(usable);
+  }, [isKnown, usable, chosen, onChoose]);
 
   if (profiles.isError)
     return (

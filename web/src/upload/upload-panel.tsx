@@ -3,15 +3,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useId, useState, useSyncExternalStore } from "react";
 import type { Upload } from "../api/client";
-import { keys } from "../api/queries";
+import { keys, readAnew } from "../api/queries";
 import { Button } from "../ui/button";
 import { toast } from "../ui/toasts";
 import { canStayAwake, isHandheld } from "./awake";
 import { DropZone } from "./drop-zone";
-import type { Gathered } from "./dropped";
+import { type Gathered, together } from "./dropped";
 import { goesOnWith, useInterrupted } from "./interrupted";
 import { InterruptedRow } from "./interrupted-row";
-import { ProfileChoice } from "./profile-choice";
+import { type Choice, ProfileChoice } from "./profile-choice";
 import { type Chosen, canPause, isSending, type UploadItem } from "./queue";
 import { summary } from "./summary";
 import { UploadRow } from "./upload-row";
@@ -22,8 +22,9 @@ let hasStarted = false;
 
 export function UploadPanel() {
   const items = useSyncExternalStore(uploads.subscribe, uploads.items);
-  const interrupted = useInterrupted();
-  const [profile, setProfile] = useState<string | null>(null);
+  const { interrupted, isKnown } = useInterrupted();
+  const [profile, setProfile] = useState<Choice>();
+  const [chosen, setChosen] = useState<Gathered | null>(null);
   const titleId = useId();
 
   useEffect(() => {
@@ -33,12 +34,20 @@ export function UploadPanel() {
   }, []);
   useJobsOf(items);
 
-  const take = (gathered: Gathered) => add(gathered, profile, interrupted);
+  // What is chosen early waits: for what it is to become, and for what the service has of it.
+  const mayAdd = Boolean(profile) && isKnown;
+  useEffect(() => {
+    if (!chosen || !profile || !mayAdd) return;
+    setChosen(null);
+    void add(chosen, profile, interrupted);
+  }, [chosen, profile, mayAdd, interrupted]);
+  const take = (more: Gathered) => setChosen((before) => (before ? together(before, more) : more));
   return (
     <section className="card upload" aria-labelledby={titleId}>
       <h2 id={titleId}>Add recordings</h2>
       <DropZone isDisabled={profile === null} onGathered={take} />
       <ProfileChoice chosen={profile} onChoose={setProfile} />
+      {chosen && !mayAdd && <Waiting count={chosen.files.length} />}
       <Together items={items} />
       {items.length + interrupted.length > 0 && (
         <ul className="upload-rows">
@@ -54,6 +63,15 @@ export function UploadPanel() {
         {summary(items)}
       </p>
     </section>
+  );
+}
+
+/** Files that were chosen before it is known what can be made of them. */
+function Waiting({ count }: { count: number }) {
+  return (
+    <p className="notice" role="status">
+      {filesOf(count)} added as soon as the service has said what can be made.
+    </p>
   );
 }
 
@@ -103,17 +121,15 @@ function useJobsOf(items: readonly UploadItem[]): void {
     .join();
   useEffect(() => {
     if (!given) return;
-    client.invalidateQueries({ queryKey: keys.jobs });
-    client.invalidateQueries({ queryKey: keys.recordings });
+    for (const key of [keys.jobs, keys.recordings]) void readAnew(client, key);
   }, [client, given]);
 }
 
 async function add(
   { files, leftOut }: Gathered,
-  profile: string | null,
+  profile: string,
   interrupted: readonly Upload[],
 ): Promise<void> {
-  if (profile === null) return;
   const chosen = files.map((file): Chosen => {
     const open = interrupted.find((upload) => goesOnWith(upload, file));
     return open
