@@ -13,7 +13,7 @@ from service_client import RunningService, running_service
 from standing_stems import request
 
 from stemset.api import _client_stream, _tokens
-from stemset.jobs import events, ledger, tokens
+from stemset.jobs import accepting, events, ledger, tokens
 from stemset.jobs.caller import Scope
 from stemset.jobs.events import Kind
 from stemset.jobs.job import Job, State
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.alone
 
 def accept(running: RunningService, recording: Found, profile: str = "h4n") -> Job:
     wanted = request(recording, profile)
-    job, _ = running.in_transaction(lambda connection: ledger.accept(connection, wanted))
+    job, _ = running.in_transaction(lambda connection: accepting.accept(connection, wanted))
     return job
 
 

@@ -18,7 +18,7 @@ from service_client import running_service
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stemset.jobs import attempts, ledger, recordings
+from stemset.jobs import accepting, attempts, ledger, recordings
 from stemset.jobs.attempts import Outcome
 from stemset.jobs.recordings import Found
 
@@ -124,7 +124,7 @@ async def split_one(connection: AsyncConnection) -> None:
         owner="local",
     )
     await recordings.note(connection, found)
-    job, _ = await ledger.accept(connection, REQUEST)
+    job, _ = await accepting.accept(connection, REQUEST)
     attempt = await attempts.begin(connection, job.id, lambda n: f"{job.id}-{n}", "local", RATE)
     await attempts.touch(connection, attempt, "cpu")
     took = text("UPDATE attempts SET accepted_at = now() - interval '9 s'")

@@ -15,7 +15,7 @@ from service_deployment import HERE, ServiceDeployment, service
 from short_takes import Takes
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stemset.jobs import ledger
+from stemset.jobs import accepting, ledger
 from stemset.jobs.database import Database
 from stemset.jobs.job import Job, Queue, State
 from stemset.orders.messages import Failure
@@ -90,7 +90,7 @@ async def cancel(connection: AsyncConnection, job: Job) -> None:
 
 async def cancel_and_retry(connection: AsyncConnection, job: Job) -> None:
     await cancel(connection, job)
-    await ledger.retry(connection, job.id, "local")
+    await accepting.retry(connection, job.id, "local")
 
 
 async def hold(connection: AsyncConnection, job: Job) -> None:

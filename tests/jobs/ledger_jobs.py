@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 
 from stemset.dispatch.connection import Connection
 from stemset.dispatch.threads import Threads
-from stemset.jobs import ledger, recordings, tables
+from stemset.jobs import accepting, ledger, recordings, tables
 from stemset.jobs.database import Database
 from stemset.jobs.job import Job, Queue, Request
 from stemset.jobs.recordings import Found
@@ -63,7 +63,7 @@ def in_ledger(conninfo: str, scenario: Callable[[Database], Awaitable[Result]]) 
 
 async def accept(database: Database, request: Request = REQUEST) -> Job:
     async with database.transaction() as connection:
-        job, _ = await ledger.accept(connection, request)
+        job, _ = await accepting.accept(connection, request)
     return job
 
 

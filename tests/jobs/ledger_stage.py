@@ -71,7 +71,7 @@ CRASH_POINTS = (
     "removal:removed",
     "queue:ending",
 )
-_CRASHING = ("jobs.ledger", "jobs.task", "jobs.settlement", "jobs.hints", "jobs.removal")
+_CRASHING = ("jobs.accepting", "jobs.task", "jobs.settlement", "jobs.hints", "jobs.removal")
 _OF_PROCESSES = ("stemset.jobs.", "stemset.dispatch.")
 _QUIET_WITHIN_S = 120.0
 _SILENT = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"

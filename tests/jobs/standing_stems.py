@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stemset.dispatch.threads import Threads
-from stemset.jobs import attempts, events, ledger, recordings, tables, uploads
+from stemset.jobs import accepting, attempts, events, ledger, recordings, tables, uploads
 from stemset.jobs.attempts import Outcome
 from stemset.jobs.database import Database
 from stemset.jobs.job import Job, Queue, Request, State
@@ -199,7 +199,7 @@ async def note_upload(world: World, recording: Found, profile: str = "h4n") -> N
 
 async def accepted(world: World, wanted: Request) -> Job:
     async with world.database.transaction() as connection:
-        job, _ = await ledger.accept(connection, wanted)
+        job, _ = await accepting.accept(connection, wanted)
     return job
 
 

@@ -42,7 +42,7 @@ from stemset.errors import (
     RecordingNotFound,
     StorageUnavailable,
 )
-from stemset.jobs import deletion, events, ledger, library, outputs, tables, uploads
+from stemset.jobs import accepting, deletion, events, ledger, library, outputs, tables, uploads
 from stemset.jobs.adoption import adopt
 from stemset.jobs.job import Job, State
 from stemset.jobs.orphans import collect_orphans
@@ -519,7 +519,7 @@ def test_retry_for_a_recording_that_was_deleted_is_refused(database_conninfo: st
         await delete_recording(world, recording.sha256)
         with pytest.raises(NotUploaded):
             async with world.database.transaction() as connection:
-                await ledger.retry(connection, job.id, "local")
+                await accepting.retry(connection, job.id, "local")
 
     in_world(database_conninfo, memory, scenario)
 

@@ -39,7 +39,7 @@ from stemset.audio.formats import OutputFormat
 from stemset.catalogue.fingerprint import OutputChoice, fingerprint
 from stemset.catalogue.strategies import parse_strategy
 from stemset.errors import JobNotFound, StemsetError, StorageUnavailable
-from stemset.jobs import deletion, ledger, removal
+from stemset.jobs import accepting, deletion, ledger, removal
 from stemset.jobs.database import Database
 from stemset.jobs.hints import take_hint
 from stemset.jobs.job import Request, State
@@ -131,7 +131,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def ask(self, place: Place) -> None:
         standing = self._model.standing(place)
         refused = None if standing else self._model.refuses(place)
-        answer = self._in_transaction(lambda each: ledger.accept(each, _wanted(place)), refused)
+        answer = self._in_transaction(lambda each: accepting.accept(each, _wanted(place)), refused)
         if answer is not None:
             job, is_new = answer
             assert (job.id == standing) is not is_new
@@ -145,7 +145,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _retry(self, job_id: str) -> None:
         place = self._model.jobs[job_id].place
         refused = self._model.refuses_retry(job_id)
-        retried = self._in_transaction(lambda each: ledger.retry(each, job_id, "local"), refused)
+        retried = self._in_transaction(lambda each: accepting.retry(each, job_id, "local"), refused)
         if retried is None:
             return
         self._model.jobs[job_id].is_current = False

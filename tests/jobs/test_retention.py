@@ -30,7 +30,17 @@ from standing_stems import (
 from structlog.testing import capture_logs
 
 from stemset.errors import NotUploaded, RecordingNotFound
-from stemset.jobs import deletion, events, ledger, library, outputs, retention, tables, uploads
+from stemset.jobs import (
+    accepting,
+    deletion,
+    events,
+    ledger,
+    library,
+    outputs,
+    retention,
+    tables,
+    uploads,
+)
 from stemset.jobs.adoption import adopt
 from stemset.jobs.findings import Reason
 from stemset.jobs.job import Job, State
@@ -324,7 +334,7 @@ def test_input_past_its_age_goes_while_its_outputs_stay(database_conninfo: str, 
         assert [each.id for each in entry.outputs] == [output_id]
         with pytest.raises(NotUploaded):
             async with world.database.transaction() as connection:
-                await ledger.accept(connection, request(recording, fingerprint="e" * 64))
+                await accepting.accept(connection, request(recording, fingerprint="e" * 64))
         await age(world, GRACE)
         assert await removed(world) == 1
         assert await world.keys("inputs") == await world.keys("claims") == []
@@ -461,11 +471,11 @@ def test_retry_of_a_job_whose_input_went_is_refused(database_conninfo: str, memo
 
         with pytest.raises(NotUploaded):
             async with world.database.transaction() as connection:
-                await ledger.retry(connection, failed.id, "local")
+                await accepting.retry(connection, failed.id, "local")
         elsewhere = found(input_key="inputs/h4n/elsewhere.wav")
         await note(world, elsewhere)
         async with world.database.transaction() as connection:
-            retried = await ledger.retry(connection, failed.id, "local")
+            retried = await accepting.retry(connection, failed.id, "local")
         assert retried.input_key == "inputs/h4n/elsewhere.wav"
 
     in_world(database_conninfo, memory, scenario)

@@ -22,7 +22,7 @@ from stemset.errors import (
     OutputNameTaken,
     QuotaExceeded,
 )
-from stemset.jobs import audit, job_lists, ledger
+from stemset.jobs import accepting, audit, job_lists, ledger
 from stemset.jobs.audit import Action
 from stemset.jobs.caller import Caller
 from stemset.jobs.job import Job, State
@@ -131,9 +131,9 @@ async def retry_job(service: ServiceOf, caller: Writer, job_id: JobId) -> JobVie
     async with service.database.transaction() as connection:
         failed = _visible(await ledger.get(connection, job_id), caller)
         refusal = await job_refusal(service, connection, failed.profile)
-        if refusal is not None and not await ledger.is_retried(connection, job_id):
+        if refusal is not None and not await accepting.is_retried(connection, job_id):
             raise refusal
-        job = await ledger.retry(connection, job_id, caller.id, bound("request_id"))
+        job = await accepting.retry(connection, job_id, caller.id, bound("request_id"))
         (view,) = await job_views(connection, [job])
     _log.info(f"Job {job.id} accepted", job_id=job.id, retry_of=job_id, profile=job.profile)
     return view

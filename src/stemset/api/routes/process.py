@@ -23,7 +23,7 @@ from stemset.errors import (
     RecordingNotFound,
     UnknownProfile,
 )
-from stemset.jobs import ledger, library, uploads
+from stemset.jobs import accepting, library, uploads
 from stemset.jobs.caller import Caller
 from stemset.jobs.job import Job, Request
 from stemset.jobs.recordings import Recording
@@ -140,7 +140,7 @@ async def _accept(
 ) -> tuple[Job, bool]:
     """Take a job, if its profile has room for what it makes, or find the one that was taken."""
     refusal = await job_refusal(service, connection, made[0].profile)
-    job, is_new = await ledger.accept_first(connection, made)
+    job, is_new = await accepting.accept_first(connection, made)
     if refusal is not None and is_new:
         raise refusal
     return job, is_new
