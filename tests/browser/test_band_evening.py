@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Page
 from service_deployment import ServiceDeployment
-from test_upload_view import drop
+from watched_pages import drop
 
 pytestmark = pytest.mark.slow
 

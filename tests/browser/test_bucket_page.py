@@ -8,7 +8,7 @@ from cors_rules import allow, documented_rules
 from playwright.sync_api import Page, expect
 from s3_server import S3Server
 from service_deployment import ServiceDeployment, service
-from test_upload_view import drop
+from watched_pages import drop
 from web_service import CONFIG
 
 from stemset.storage.settings import StoreSettings

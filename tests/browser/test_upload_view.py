@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import CDPSession, Dialog, FileChooser, Locator, Page, Request, expect
 from running_parts import wait_for
 from service_deployment import ServiceDeployment
-from watched_pages import DESKTOP, PHONE, HeldAnswers, Screen, Theme, wait_painted
+from watched_pages import DESKTOP, PHONE, HeldAnswers, Screen, Theme, drop, wait_painted
 from web_service import PROFILE
 
 OpenPage = Callable[..., Page]
@@ -46,16 +46,6 @@ def choose(page: Page, *files: Path, button: str = "Choose recordings") -> None:
         page.get_by_role("button", name=button).click()
     chosen: FileChooser = chooser.value
     chosen.set_files(list(files))
-
-
-def drop(
-    page: Page, *paths: Path, kinds: tuple[str, ...] = ("dragEnter", "dragOver", "drop")
-) -> None:
-    """Drop files and folders of this machine onto the page, as a person does."""
-    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    session = page.context.new_cdp_session(page)
-    for kind in kinds:
-        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 500, "data": data})
 
 
 def drop_early(page: Page, path: Path) -> None:

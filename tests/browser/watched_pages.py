@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from playwright.sync_api import (
@@ -140,6 +141,16 @@ class HeldAnswers:
     def let_go(self) -> None:
         """Have the answers arrive, and later ones at once."""
         self._page.evaluate("letGo()")
+
+
+def drop(
+    page: Page, *paths: Path, kinds: tuple[str, ...] = ("dragEnter", "dragOver", "drop")
+) -> None:
+    """Drop files and folders of this machine onto the page, as a person does."""
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in kinds:
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 500, "data": data})
 
 
 def wait_painted(page: Page) -> None:

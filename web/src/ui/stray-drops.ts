@@ -1,0 +1,12 @@
+/** Files that are dropped where nothing takes them: browsers would open them in place of the page. */
+
+/** Keep the page; whatever takes files says so after this, or has said so before. */
+export function refuseStrayDrops(): void {
+  for (const kind of ["dragenter", "dragover", "drop"] as const) addEventListener(kind, refuse);
+}
+
+function refuse(event: DragEvent): void {
+  if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
+}
