@@ -128,7 +128,7 @@ def test_song_that_is_dropped_early_waits_for_what_can_be_made(
     page.reload()
     drop_early(page, example)
 
-    expect(page.get_by_text("1 file is added as soon as the service has said")).to_be_visible()
+    expect(page.get_by_text("1 file is added as soon as sending can begin.")).to_be_visible()
     answers.let_go()
     expect(row(page, example.name)).to_contain_text("Sent, and given to a job.", timeout=SOON_MS)
     expect(page.get_by_text("is added as soon as")).to_be_hidden()
@@ -236,7 +236,7 @@ def test_file_that_is_dropped_early_goes_on_with_what_was_broken_off(
     put = parts_put(page)
     drop_early(page, long_take)
 
-    expect(page.get_by_text("1 file is added as soon as the service has said")).to_be_visible()
+    expect(page.get_by_text("1 file is added as soon as sending can begin.")).to_be_visible()
     answers.let_go()
     expect(row(page, "practice.wav")).to_contain_text("given to a job", timeout=SOON_MS)
     assert sorted(put) == sorted({1, 2, 3, 4} - set(received))

@@ -23,3 +23,22 @@ test.each(["first", "second"])("the %s read, being under way, is not waited for"
   expect(observer.getCurrentResult().data).toBe("what is");
   stop();
 });
+
+test("what events brought while a read was under way stays until it is read anew", async () => {
+  const client = makeQueryClient();
+  client.setQueryData(keys.jobs, "before");
+  const queryFn = () => new Promise<string>(() => {});
+  const observer = new QueryObserver(client, { queryKey: keys.jobs, queryFn });
+  const seen: (string | undefined)[] = [];
+  const stop = observer.subscribe(({ data }) => seen.push(data));
+  void observer.refetch();
+  client.setQueryData(keys.jobs, "told by an event");
+  await expect.poll(() => seen.at(-1)).toBe("told by an event");
+  seen.length = 0;
+  void readAnew(client, keys.jobs);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const data of [...seen, observer.getCurrentResult().data]) {
+    expect(data).toBe("told by an event");
+  }
+  stop();
+});

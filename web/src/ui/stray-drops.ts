@@ -6,7 +6,12 @@ export function refuseStrayDrops(): void {
 }
 
 function refuse(event: DragEvent): void {
-  if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+  if (event.defaultPrevented || !holdsFiles(event)) return;
   event.preventDefault();
-  event.dataTransfer.dropEffect = "none";
+  if (event.dataTransfer) event.dataTransfer.dropEffect = "none";
+}
+
+/** Whether what is dragged is files, and not words or a link. */
+export function holdsFiles(event: DragEvent): boolean {
+  return event.dataTransfer?.types.includes("Files") ?? false;
 }

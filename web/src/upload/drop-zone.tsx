@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "react";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { holdsFiles } from "../ui/stray-drops";
 import { type Gathered, gatherChosen, gatherDropped } from "./dropped";
 
 const ACCEPTED = "audio/*,video/*,.aif,.aiff,.ape,.caf,.flac,.m4a,.mka,.opus,.w64,.wav,.wma,.wv";
@@ -70,7 +71,7 @@ function useWindowDrop(isDisabled: boolean, onGathered: (gathered: Gathered) => 
   useEffect(() => {
     const over = (event: DragEvent) => {
       if (!holdsFiles(event)) return;
-      event.preventDefault(); // else the browser opens what is dropped in place of the page
+      event.preventDefault();
       if (event.dataTransfer) event.dataTransfer.dropEffect = isDisabled ? "none" : "copy";
       setIsOver(!isDisabled);
     };
@@ -101,8 +102,4 @@ function useWindowDrop(isDisabled: boolean, onGathered: (gathered: Gathered) => 
     };
   }, [isDisabled]);
   return isOver;
-}
-
-function holdsFiles(event: DragEvent): boolean {
-  return event.dataTransfer?.types.includes("Files") ?? false;
 }

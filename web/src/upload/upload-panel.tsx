@@ -66,11 +66,11 @@ export function UploadPanel() {
   );
 }
 
-/** Files that were chosen before it is known what can be made of them. */
+/** Files that were chosen before it is known what becomes of them, and what is here of them. */
 function Waiting({ count }: { count: number }) {
   return (
     <p className="notice" role="status">
-      {filesOf(count)} added as soon as the service has said what can be made.
+      {filesOf(count)} added as soon as sending can begin.
     </p>
   );
 }
